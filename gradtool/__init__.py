@@ -1,0 +1,82 @@
+"""gradtool: see every gradient of a computation, and check the ones written by hand.
+
+>>> import gradtool
+>>> graph = gradtool.parse("(x+y)*max(y,z)")
+>>> gradtool.evaluate(graph, {"x": 1, "y": 2, "z": 0})["y"].gradient
+5.0
+
+The names below are loaded when they are first used, so that ``import gradtool`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gradtool.diagnosis import HEALTH_RULES as HEALTH_RULES
+    from gradtool.evaluation import InputError as InputError
+    from gradtool.evaluation import evaluate as evaluate
+    from gradtool.evaluation import numeric_gradient as numeric_gradient
+    from gradtool.evaluation import value_and_gradient as value_and_gradient
+    from gradtool.graph import Graph as Graph
+    from gradtool.language import InputFileError as InputFileError
+    from gradtool.language import InputValue as InputValue
+    from gradtool.language import SourceError as SourceError
+    from gradtool.language import parse as parse
+    from gradtool.language import parse_value as parse_value
+    from gradtool.language import read_inputs as read_inputs
+    from gradtool.ops import OperationError as OperationError
+    from gradtool.results import EvaluationResult as EvaluationResult
+    from gradtool.results import Verdict as Verdict
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "EvaluationResult": "gradtool.results",
+    "HEALTH_RULES": "gradtool.diagnosis",
+    "Graph": "gradtool.graph",
+    "InputError": "gradtool.evaluation",
+    "InputFileError": "gradtool.language",
+    "InputValue": "gradtool.language",
+    "OperationError": "gradtool.ops",
+    "SourceError": "gradtool.language",
+    "Verdict": "gradtool.results",
+    "evaluate": "gradtool.evaluation",
+    "numeric_gradient": "gradtool.evaluation",
+    "parse": "gradtool.language",
+    "parse_value": "gradtool.language",
+    "read_inputs": "gradtool.language",
+    "value_and_gradient": "gradtool.evaluation",
+}
+
+__all__ = [
+    "HEALTH_RULES",
+    "EvaluationResult",
+    "Graph",
+    "InputError",
+    "InputFileError",
+    "InputValue",
+    "OperationError",
+    "SourceError",
+    "Verdict",
+    "__version__",
+    "evaluate",
+    "numeric_gradient",
+    "parse",
+    "parse_value",
+    "read_inputs",
+    "value_and_gradient",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,8 @@
+"""Forward and backward over a graph: values, gradients, and the two on every edge."""
+
+from gradtool.autodiff.backward import Gradients, backward, edges
+from gradtool.autodiff.batch import run_batch
+from gradtool.autodiff.forward import forward
+from gradtool.autodiff.plan import Plan, make_plan
+
+__all__ = ["Gradients", "Plan", "backward", "edges", "forward", "make_plan", "run_batch"]

@@ -1,0 +1,125 @@
+"""Forward at many points at once: only what depends on the changed input runs again, all points in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradtool.autodiff.forward import Perturb, apply, perturbed
+from gradtool.autodiff.plan import Plan
+from gradtool.ops import Operation
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """``outputs`` has shape (points, *output shape). ``same_piece`` says of each point whether every operation with a kink
+    stayed on the smooth piece it is on at the base point; entries that sit on the kink at the base point do not count."""
+
+    outputs: Array
+    same_piece: NDArray[np.bool_]
+
+
+def run_batch(plan: Plan, values: Sequence[Any], changed: Mapping[int, Array], perturb: Perturb | None = None) -> Batch:
+    """The output at several points that differ from the base point ``values`` in the nodes ``changed``.
+
+    ``changed`` maps node ids to arrays of shape (points, *node shape). With ``perturb`` every operation runs again, and what
+    enters and leaves it is passed through that function, as in ``forward``.
+    """
+    graph = plan.graph
+    points = len(next(iter(changed.values())))
+    fresh: dict[int, Array] = dict(changed)
+    same = np.ones(points, dtype=bool)
+    last_use = _last_uses(plan, set(changed), everything=perturb is not None)
+    with np.errstate(all="ignore"):
+        for i in last_use.order:
+            operation = plan.operations[i]
+            assert operation is not None
+            arguments = _batched_arguments(plan, i, operation, values, fresh, points)
+            if perturb is not None:
+                arguments = perturbed(plan, i, arguments, perturb)
+            value = apply(plan, i, operation, arguments)
+            if value.shape != (points, *plan.shapes[i]):  # All arguments of an elementwise operation were stretched.
+                value = np.broadcast_to(value, (points, *plan.shapes[i]))
+            fresh[i] = value if perturb is None else perturb(value)
+            if operation.piece is not None:
+                same &= _same_piece(plan, i, operation, values, arguments, points)
+            for spent in last_use.spent.get(i, ()):
+                if spent != graph.output:
+                    del fresh[spent]
+    output = fresh.get(graph.output)
+    if output is None:
+        base = np.asarray(values[graph.output], dtype=plan.dtype)
+        output = np.broadcast_to(base, (points, *base.shape))
+    return Batch(output, same)
+
+
+@dataclass(frozen=True, slots=True)
+class _Schedule:
+    order: list[int]
+    spent: dict[int, list[int]]
+    """After node i ran, these batches are needed no more: memory stays that of the widest cut through the graph."""
+
+
+def _last_uses(plan: Plan, changed: set[int], everything: bool) -> _Schedule:
+    graph = plan.graph
+    touched = set(changed)
+    order = []
+    for i in range(min(changed), graph.output + 1):
+        if i in changed or plan.operations[i] is None:
+            continue
+        if everything or not touched.isdisjoint(graph.arguments[i]):
+            touched.add(i)
+            order.append(i)
+    last: dict[int, int] = {}
+    for i in order:
+        for argument in graph.arguments[i]:
+            if argument in touched:
+                last[argument] = i
+    spent: dict[int, list[int]] = {}
+    for argument, i in last.items():
+        spent.setdefault(i, []).append(argument)
+    return _Schedule(order, spent)
+
+
+def _batched_arguments(
+    plan: Plan, i: int, operation: Operation, values: Sequence[Any], fresh: Mapping[int, Array], points: int
+) -> list[Array]:
+    """Arguments of node ``i`` with a leading batch axis where something changed.
+
+    Elementwise operations broadcast, so a batch gets unit axes after its first and an unchanged argument none; any other
+    operation gets the batch axis on all arguments."""
+    rank = len(plan.shapes[i])
+    arguments = []
+    for argument in plan.graph.arguments[i]:
+        batch = fresh.get(argument)
+        if batch is None:
+            value = np.asarray(values[argument], dtype=plan.dtype)
+            arguments.append(value if operation.elementwise else np.broadcast_to(value, (points, *value.shape)))
+        elif operation.elementwise and batch.ndim - 1 < rank:
+            arguments.append(batch.reshape(points, *(1,) * (rank + 1 - batch.ndim), *batch.shape[1:]))
+        else:
+            arguments.append(batch)
+    return arguments
+
+
+def _same_piece(
+    plan: Plan, i: int, operation: Operation, values: Sequence[Any], arguments: list[Array], points: int
+) -> NDArray[np.bool_]:
+    settled = plan.resolved[i]
+    assert settled is not None and operation.piece is not None
+    base_arguments = [np.asarray(values[a], dtype=plan.dtype) for a in plan.graph.arguments[i]]
+    base = np.asarray(operation.piece(*base_arguments, **settled.parameters))
+    piece = np.asarray(operation.piece(*arguments, **settled.parameters))
+    same = np.broadcast_to(piece == base, (points, *base.shape))
+    for kink in operation.kinks:
+        tied = np.asarray(kink.tied(*base_arguments, **settled.parameters), dtype=bool)
+        if tied.any():
+            # A structured operation may count ties otherwise than pieces: then a tie anywhere excuses the whole node.
+            same = same | (tied if tied.shape == base.shape else True)
+    return np.asarray(same.reshape(points, -1).all(axis=1))

@@ -1,0 +1,104 @@
+"""Forward: the value of every node, in topological order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradtool.autodiff.plan import Plan, at_node
+from gradtool.graph import CONSTANT
+from gradtool.ops import Operation, OperationError
+
+Array = NDArray[Any]
+Value = float | Array
+Perturb = Callable[[Array], Array]
+Retake = Callable[[int, Array], Array]
+
+
+def forward(
+    plan: Plan, inputs: Mapping[str, Any], *, perturb: Perturb | None = None, retake: Retake | None = None
+) -> list[Any]:
+    """The value of every node: Python floats in a graph of scalars, arrays of the plan's dtype otherwise.
+
+    ``perturb`` changes numbers by a rounding, to study how rounding travels: it is applied to what enters and what leaves an
+    operation (see ``perturbed``). ``retake(i, value)`` gives another value for node i to go on with. Overflow and invalid
+    arithmetic give infinities and NaN, as IEEE 754 says. Raises ``SourceError`` where an operation refuses a value, such
+    as a label that is out of range.
+    """
+    values: list[Any] = [None] * len(plan.shapes)
+    on_floats = plan.scalar and perturb is None and retake is None
+    for name, node in plan.graph.inputs.items():
+        values[node] = float(inputs[name]) if on_floats else np.asarray(inputs[name], dtype=plan.dtype)
+    with np.errstate(all="ignore"):
+        if on_floats:
+            _forward_scalar(plan, values)
+        else:
+            _forward_array(plan, values, perturb, retake)
+    return values
+
+
+def _forward_scalar(plan: Plan, values: list[Any]) -> None:
+    graph = plan.graph
+    for i, operation in enumerate(plan.operations):
+        if operation is None:
+            if graph.operations[i] == CONSTANT:
+                values[i] = float(graph.parameters[i]["value"])
+            continue
+        arguments = [values[a] for a in graph.arguments[i]]
+        scalar = operation.scalar
+        if scalar is not None:
+            try:
+                values[i] = scalar.forward(*arguments)
+                continue
+            except (ArithmeticError, ValueError):
+                pass  # Overflow or a domain edge: the array form gives the IEEE result.
+        settled = plan.resolved[i]
+        assert settled is not None
+        values[i] = float(operation.forward(*map(np.float64, arguments), **settled.parameters))
+
+
+def _forward_array(plan: Plan, values: list[Any], perturb: Perturb | None, retake: Retake | None) -> None:
+    graph = plan.graph
+    for i, operation in enumerate(plan.operations):
+        if operation is None:
+            if graph.operations[i] == CONSTANT:
+                values[i] = np.asarray(graph.parameters[i]["value"], dtype=plan.dtype)
+            continue
+        arguments = [values[a] for a in graph.arguments[i]]
+        if perturb is not None:
+            arguments = perturbed(plan, i, arguments, perturb)
+        value = apply(plan, i, operation, arguments)
+        if perturb is not None:
+            value = perturb(value)
+        values[i] = value if retake is None else retake(i, value)
+
+
+def perturbed(plan: Plan, i: int, arguments: list[Any], perturb: Perturb) -> list[Any]:
+    """The arguments of node ``i`` as its own inner roundings might have seen them.
+
+    What a backward stable operation computes is the exact result for arguments that are off by a rounding (Higham, *Accuracy
+    and Stability of Numerical Algorithms*, section 1.5). Labels stay as they are, and so does a constant of an elementwise
+    operation: the 2 in ``x^2`` is exact.
+    """
+    settled, operation = plan.resolved[i], plan.operations[i]
+    assert settled is not None and operation is not None
+    sources = plan.graph.arguments[i]
+    return [
+        argument
+        if position in settled.frozen or (operation.elementwise and plan.graph.operations[sources[position]] == CONSTANT)
+        else perturb(argument)
+        for position, argument in enumerate(arguments)
+    ]
+
+
+def apply(plan: Plan, i: int, operation: Operation, arguments: list[Any]) -> Array:
+    """One operation of the graph on arrays. Raises ``SourceError`` where it refuses a value."""
+    settled = plan.resolved[i]
+    assert settled is not None
+    try:
+        return np.asarray(operation.forward(*arguments, **settled.parameters), dtype=plan.dtype)
+    except OperationError as error:
+        raise at_node(plan.graph, i, error) from None

@@ -1,0 +1,101 @@
+"""The command line, one file a command: read options, call the library, hand the result to a renderer."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+import gradtool
+from gradtool.cli.console import prepare_streams, writing
+from gradtool.cli.eval import evaluate_command
+from gradtool.cli.exit_codes import ExitCode
+
+
+class ClosedPipeError(Exception):
+    """The reader of standard output went away. Not an ``OSError``, as click turns those into exit code 1."""
+
+
+class Program(click.Group):
+    """The group of all commands; whatever happens inside becomes one of the exit codes."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = False,  # ``x*y`` is an expression, not a file pattern.
+        **extra: Any,
+    ) -> Any:
+        """Run and exit, or return what the command returned if not ``standalone_mode``."""
+        if not standalone_mode:
+            return self._run(args, prog_name, complete_var, windows_expand_args=windows_expand_args, **extra)
+        prepare_streams()
+        code: Any = ExitCode.FAILED
+        try:
+            with writing():
+                try:
+                    code = self._run(args, prog_name, complete_var, windows_expand_args=windows_expand_args, **extra)
+                except ClosedPipeError:
+                    code = ExitCode.AGREED
+                    raise BrokenPipeError from None
+                except (click.Abort, KeyboardInterrupt):
+                    code = ExitCode.INTERRUPTED
+                    click.echo("interrupted", err=True)
+                except MemoryError as error:
+                    click.echo(f"Error: out of memory {error}".rstrip(), err=True)
+                except click.ClickException as error:
+                    code = ExitCode.USAGE
+                    error.show()
+                except Exception as error:
+                    if isinstance(error, OSError) and error.filename is None:
+                        raise  # Not a file but a stream: standard output is full.
+                    click.echo(traceback.format_exc(), err=True)
+                    click.echo("Error: this is a bug in gradtool, please report it with the text above", err=True)
+        except click.ClickException as error:  # The output itself could not be written.
+            code = ExitCode.USAGE
+            error.show()
+        sys.exit(int(code or ExitCode.AGREED))
+
+    def _run(self, args: Sequence[str] | None, prog_name: str | None, complete_var: str | None, **extra: Any) -> Any:
+        """Run; the exit code comes back, errors are raised."""
+        return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """As click does it; options such as --help write here."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except BrokenPipeError:
+            raise ClosedPipeError from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does it; the commands run here."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise ClosedPipeError from None
+
+
+EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code.value:>3}  {code.meaning}" for code in ExitCode)
+
+
+@click.group(cls=Program, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(gradtool.__version__, prog_name="gradtool")
+def main() -> None:
+    """See every gradient of a computation, and check the ones written by hand.
+
+    \b
+    Examples:
+      gradtool eval "(x+y)*max(y,z)" x=1 y=2 z=0
+      gradtool eval "z = W@x + b; sum(z)" "W=randn(2,3)" x=[1,2,3] b=0
+      gradtool eval --help
+    """
+
+
+main.add_command(evaluate_command)

@@ -1,0 +1,43 @@
+"""What the process returns, and nothing about how it comes to be."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gradtool.results import EvaluationResult
+
+
+class ExitCode(IntEnum):
+    """The exit codes of every command. Help and documentation are written from this enum."""
+
+    AGREED = 0, "everything that was asked agrees"
+    WRONG = 1, "at least one gradient is WRONG, or a diagnostic of --fail-on was found"
+    USAGE = 2, "usage: bad option, expression that does not parse, missing or misshapen input, unreadable file"
+    FAILED = 3, "your module raised, or gradtool itself failed"
+    UNDECIDED = 4, "nothing WRONG, but something could not be decided, and --strict was given"
+    NOTHING = 5, "nothing to check was found"
+    INTERRUPTED = 130, "interrupted"
+
+    meaning: str
+
+    def __new__(cls, value: int, meaning: str) -> ExitCode:
+        """A member is a number and the sentence that help shows for it."""
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+
+def of_evaluation(result: EvaluationResult, *, strict: bool, fail_on: Collection[str]) -> ExitCode:
+    """The code for what ``eval`` found: the first of 1, 4, 5 and 0 that applies. (2, 3 and 130 never get as far as a
+    result.) Numbers that were asked for without a check (``--reference none``) are UNDECIDED, not missing."""
+    if result.verdict == "WRONG" or any(found.code in fail_on for found in result.diagnostics):
+        return ExitCode.WRONG
+    if all(found.gradient is None for found in result.inputs):
+        return ExitCode.NOTHING
+    if strict and result.verdict == "UNDECIDED":
+        return ExitCode.UNDECIDED
+    return ExitCode.AGREED

@@ -1,0 +1,152 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from math import isfinite
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+from unicodedata import normalize
+
+import click
+
+import gradtool
+from gradtool import report
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class OutputFile(NamedTuple):
+    """Where to write, and in which format."""
+
+    format_name: str
+    path: Path
+
+
+def positive_number(text: str) -> float:
+    """A finite number above zero. Raises ``click.BadParameter``."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not (isfinite(number) and number > 0):
+        raise click.BadParameter(f"{text!r} is not a positive number")
+    return number
+
+
+def name_list(text: str) -> tuple[str, ...]:
+    """Names separated by commas. Raises ``click.BadParameter`` where one is empty."""
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise click.BadParameter(f"{text!r} has an empty name")
+    return names
+
+
+def output_file(command: str) -> Callable[[str], OutputFile]:
+    """A reader of ``[FORMAT=]FILE`` for the formats of ``command``."""
+    formats = report.formats(command)
+
+    def read(text: str) -> OutputFile:
+        """Find format and path, and see that the folder is there before any work is done."""
+        before, equals, after = text.partition("=")
+        if equals and before in formats:
+            format_name, path = before, Path(after)
+        elif equals and before.isalpha():
+            raise click.BadParameter(f"{before!r} is not a format; choose from {', '.join(formats)}")
+        else:
+            found = report.format_of(command, text)
+            if found is None:
+                raise click.BadParameter(f"cannot tell the format from {text!r}; write FORMAT={text}")
+            format_name, path = found, Path(text)
+        if path.is_dir() or not path.name:
+            raise click.BadParameter(f"{str(path)!r} is not a file")
+        if not path.parent.is_dir():
+            raise click.BadParameter(f"there is no folder {str(path.parent)!r}")
+        return OutputFile(format_name, path)
+
+    return read
+
+
+def output_options(command: str) -> Callable[[F], F]:
+    """How and where results are written."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(
+            (
+                click.option("--format", "format_name", type=click.Choice(report.formats(command)), default="table",
+                             show_default=True, help="How to write the result to standard output."),
+                click.option("--output-file", "output_files", type=output_file(command), multiple=True,
+                             metavar="[FORMAT=]FILE", help="Write the result to FILE as well. Repeatable."),
+                click.option("--full", is_flag=True, help="Show all rows, and every array entry by entry."),
+                click.option("--max-elements", type=click.IntRange(min=0), default=1000, show_default=True, metavar="N",
+                             help="In JSON, larger arrays are given by shape, range, mean and norm."),
+                click.option("--color", type=click.Choice(("auto", "always", "never")), default="auto",
+                             show_default=True, help="Colours; auto means on a terminal."),
+            )
+        ):  # fmt: skip
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def verdict_options(function: F) -> F:
+    """What makes the command fail."""
+    for option in reversed(
+        (
+            click.option("--strict", is_flag=True, help="Exit with 4 where something could not be decided."),
+            click.option("--fail-on", "fail_on", type=name_list, multiple=True, metavar="CODES",
+                         help="Exit with 1 where one of these diagnostics is found (GT101,GT102,...)."),
+        )
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def flatten(lists: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """The names of an option that may be repeated and that takes lists."""
+    return tuple(name for names in lists for name in names)
+
+
+def diagnostic_codes(lists: Sequence[tuple[str, ...]]) -> frozenset[str]:
+    """The codes of ``--fail-on``. Raises ``click.UsageError`` for one that does not exist."""
+    codes = frozenset(code.upper() for code in flatten(lists))
+    if codes:  # The rules are loaded only where they are asked for.
+        for code in sorted(codes - set(gradtool.HEALTH_RULES)):
+            known = ", ".join(gradtool.HEALTH_RULES)
+            raise click.UsageError(f"--fail-on: there is no diagnostic {code!r}; there are {known}")
+    return codes
+
+
+def assignments(arguments: Sequence[str]) -> dict[str, str]:
+    """``NAME=VALUE`` arguments as a dictionary of texts. Raises ``click.UsageError``."""
+    found: dict[str, str] = {}
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        name = normalize("NFKC", name.strip())  # As Python reads identifiers, and as the language does.
+        if not equals or not name.isidentifier() or value.startswith("="):
+            raise click.UsageError(
+                f"expected NAME=VALUE after the expression, found {argument!r}\n"
+                "(an expression that holds blanks or * needs quotes, and there are no blanks around the = of a value)"
+            )
+        if not value.strip():
+            raise click.UsageError(f"{name}= has no value")
+        if name in found:
+            raise click.UsageError(f"{name} is given twice, as {found[name]!r} and as {value!r}")
+        found[name] = value
+    return found
+
+
+def read_program(path: str) -> str:
+    """The text of a program file; ``-`` is standard input. Raises ``click.UsageError``."""
+    if path == "-" and sys.stdin is None:
+        raise click.UsageError("there is no standard input to read the program from")
+    try:
+        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        hint = f"; an expression is given as --expr=-f{path}" if "(" in path else ""
+        raise click.UsageError(f"cannot read {path!r}: {error.strerror}{hint}") from None
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"{path!r} is not UTF-8 text (byte {error.start})") from None

@@ -1,0 +1,65 @@
+"""GT106: digits lost to cancellation.
+
+What it means
+    A node's value has fewer correct digits than its arguments had: nearly equal numbers were subtracted. The digits lost
+    are measured against the same program in 50-digit arithmetic. Reported from ``digits`` (default 4) lost digits on,
+    for the node where they go; what is computed from it inherits the loss and is not listed.
+
+Why it matters
+    The value looks exact to sixteen digits and is not, and gradients that use it as a factor lose the same digits.
+
+Example
+    gradtool eval "(1 - cos(x)) / x^2" x=1e-5
+
+What to do
+    Rewrite: 2*sin(x/2)^2 for 1 - cos(x), expm1(x) for exp(x) - 1, log1p(x) for log(1 + x), (a-b)*(a+b) for a^2 - b^2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradtool.diagnosis.health import Health
+from gradtool.results import Diagnostic
+
+THRESHOLDS: Mapping[str, float] = {"digits": 4}
+
+
+def find(health: Health, thresholds: Mapping[str, float]) -> Iterator[Diagnostic]:
+    """One finding for each node that has lost ``digits`` more digits than any of its arguments had."""
+    graph, plan = health.plan.graph, health.plan
+    roundoff = float(np.finfo(plan.dtype).eps) / 2
+    lost: dict[int, float] = {}
+    for i in range(graph.output + 1):
+        exact = health.exact(i)
+        if exact is None or plan.operations[i] is None:
+            continue
+        lost[i] = _digits_lost(health.value(i), exact, roundoff)
+        inherited = max((lost.get(a, 0.0) for a in graph.arguments[i]), default=0.0)
+        if lost[i] - inherited >= thresholds["digits"]:
+            kept = max(0.0, -np.log10(roundoff) - lost[i])
+            yield Diagnostic(
+                "GT106",
+                "warning",
+                f"{health.label(i)} loses {lost[i]:.0f} digits to cancellation: {kept:.0f} of {-np.log10(roundoff):.0f} are right",
+                i,
+            )
+
+
+def _digits_lost(value: NDArray[np.float64], exact: NDArray[np.float64], roundoff: float) -> float:
+    """Decimal digits between the error of ``value`` and one rounding, for the worst entry; measured against the largest
+    entry, since a small entry beside large ones may be honest rounding of a sum."""
+    finite = np.isfinite(value) & np.isfinite(exact)
+    if not finite.any():
+        return 0.0
+    error = np.abs(value[finite] - exact[finite])
+    scale = float(np.max(np.abs(exact[finite])))
+    if scale == 0:
+        scale = float(np.max(np.abs(value[finite])))
+    worst = float(np.max(error))
+    if worst == 0 or scale == 0:
+        return 0.0
+    return float(min(max(np.log10(worst / (scale * roundoff)), 0.0), -np.log10(roundoff)))

@@ -1,0 +1,146 @@
+"""What a health rule looks at, and the list of rules, made of the modules named ``gt1*`` beside this one.
+
+A rule is a module. Its docstring is what users read about it: the first line is the code and its title, then come the
+sections "What it means", "Why it matters", "Example" and "What to do". It has ``THRESHOLDS``, a dictionary of the numbers
+it judges by (each explained in the docstring), and ``find(health, thresholds)``, which yields ``Diagnostic`` objects.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradtool.autodiff import Gradients, Plan
+from gradtool.language import expression
+from gradtool.results import Diagnostic
+from gradtool.verdict import Tie
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A program after forward and backward, as the rules see it.
+
+    ``exact(i)`` gives the exact value of node i rounded to float64, or None where it is not known. ``tie_matters`` has, for
+    every differentiated input, the entries that depend on the convention at a tie.
+    """
+
+    plan: Plan
+    values: Sequence[Any]
+    gradients: Gradients
+    ties: Sequence[Tie]
+    tie_matters: Mapping[str, NDArray[np.bool_]]
+    exact: Callable[[int], Array | None]
+
+    def value(self, i: int) -> Array:
+        """The value of node ``i`` as an array."""
+        return np.asarray(self.values[i])
+
+    def upstream(self, i: int) -> Array | None:
+        """The upstream gradient of node ``i`` as an array; None where no gradient reaches it."""
+        found = self.gradients.adjoints[i]
+        return None if found is None else np.asarray(found)
+
+    def label(self, i: int) -> str:
+        """How messages name node ``i``: ``n4 = max(y,z)``, an input by its name."""
+        text = expression(self.plan.graph, i)
+        if self.plan.operations[i] is None:
+            return text
+        name = self.plan.graph.names.get(i)
+        return f"n{i}, {name} = {text}" if name else f"n{i} = {text}"
+
+
+@dataclass(frozen=True, slots=True)
+class HealthRule:
+    """A rule's code, documentation, thresholds and search."""
+
+    code: str
+    title: str
+    documentation: str
+    thresholds: Mapping[str, float]
+    find: Callable[[Health, Mapping[str, float]], Iterator[Diagnostic]]
+
+
+def _load() -> dict[str, HealthRule]:
+    rules = {}
+    package = importlib.import_module("gradtool.diagnosis")
+    for found in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
+        if not found.name.startswith("gt1"):
+            continue
+        module = importlib.import_module(f"gradtool.diagnosis.{found.name}")
+        documentation = (module.__doc__ or "").strip()
+        code, _, title = documentation.splitlines()[0].partition(": ")
+        rules[code] = HealthRule(code, title.rstrip("."), documentation, module.THRESHOLDS, module.find)
+    return rules
+
+
+class _Rules(Mapping[str, HealthRule]):
+    """The rules by code, imported when first looked at (they import this module)."""
+
+    _rules: dict[str, HealthRule] | None = None
+
+    def _loaded(self) -> dict[str, HealthRule]:
+        if self._rules is None:
+            self._rules = _load()
+        return self._rules
+
+    def __getitem__(self, code: str) -> HealthRule:
+        return self._loaded()[code]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._loaded())
+
+    def __len__(self) -> int:
+        return len(self._loaded())
+
+
+HEALTH_RULES: Mapping[str, HealthRule] = _Rules()
+
+
+def find_health(health: Health, thresholds: Mapping[str, Mapping[str, float]] | None = None) -> list[Diagnostic]:
+    """All findings, in the order of the codes. ``thresholds`` maps a code to the thresholds that differ from its defaults."""
+    changed = thresholds or {}
+    found: list[Diagnostic] = []
+    with np.errstate(all="ignore"):
+        for code, rule in HEALTH_RULES.items():
+            found.extend(rule.find(health, {**rule.thresholds, **changed.get(code, {})}))
+    return found
+
+
+def layer_norms(health: Health) -> list[tuple[int, float]]:
+    """(node, Euclidean norm of its upstream) for what a person would call the layers, from the output down.
+
+    These are the nodes that the program names, where there are at least three; else the nodes on the path that carries
+    the largest gradient at every step.
+    """
+    graph = health.plan.graph
+    named = [i for i in sorted(graph.names, reverse=True) if health.plan.operations[i] and health.upstream(i) is not None]
+    nodes = named if len(named) >= 3 else _dominant_path(health)
+    return [(i, float(_norm(health.upstream(i)))) for i in nodes]
+
+
+def _norm(upstream: Array | None) -> float:
+    if upstream is None or upstream.size == 0:
+        return 0.0
+    size = float(np.max(np.abs(upstream)))
+    if size == 0 or not np.isfinite(size):
+        return size
+    return size * float(np.sqrt(np.sum((upstream.astype(np.float64) / size) ** 2)))
+
+
+def _dominant_path(health: Health) -> list[int]:
+    graph, plan = health.plan.graph, health.plan
+    path = [graph.output]
+    while plan.operations[path[-1]] is not None:
+        below = [a for a in graph.arguments[path[-1]] if plan.live[a] and health.upstream(a) is not None]
+        if not below:
+            break
+        path.append(max(below, key=lambda a: (_norm(health.upstream(a)), a)))
+    return path

@@ -1,0 +1,523 @@
+"""What ``eval`` does, in order: inputs, plan, forward, backward, references, verdicts, health, result."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradtool.autodiff import Gradients, Plan, backward, edges, forward, make_plan
+from gradtool.autodiff.plan import MAX_SIZE
+from gradtool.diagnosis import Health, find_health, layer_norms
+from gradtool.graph import CONSTANT, Graph
+from gradtool.language import InputValue, SourceError, expression
+from gradtool.references import Evaluable, FunctionEvaluable, GraphFunction, Numeric, SymbolicResult
+from gradtool.references import central_difference_exact, symbolic_gradient
+from gradtool.references import numeric_gradient as central_differences
+from gradtool.results import EvaluationResult, InputResult, NodeResult, Reference, Rule, Verdict
+from gradtool.verdict import (
+    RESOLUTION,
+    Decision,
+    Opinion,
+    convention_matters,
+    decide,
+    find_ties,
+    quick_allowance,
+    rounding_allowance,
+    scale_of,
+)
+
+Array = NDArray[Any]
+Progress = Callable[[str], None]
+MAX_SYMBOLIC = 200_000
+SINGLE_RESOLUTION = 1e-2
+
+
+class InputError(ValueError):
+    """The values given do not fit the program's inputs. The message says which and what to do."""
+
+
+def evaluate(
+    graph: Graph,
+    inputs: Mapping[str, Any],
+    *,
+    upstream: Any = None,
+    wrt: Collection[str] | None = None,
+    references: Collection[str] = ("symbolic", "numeric"),
+    step: float | None = None,
+    seed: int | None = None,
+    dtype: str = "float64",
+    jacobians: bool = False,
+    clip_norm: float | None = None,
+    clip_value: float | None = None,
+    max_size: int = MAX_SIZE,
+    max_symbolic: int = MAX_SYMBOLIC,
+    thresholds: Mapping[str, Mapping[str, float]] | None = None,
+    progress: Progress | None = None,
+) -> EvaluationResult:
+    """Run a program forward and backward at a point and judge each gradient against independent references.
+
+    ``inputs`` maps every free name to a number, an array (any shape) or a nested list; integer and boolean arrays are
+    taken for labels or masks and not differentiated, unless ``wrt`` names them. ``upstream`` is the gradient of whatever
+    follows with respect to the output, of the output's shape; it may be left out if the output has one entry, and
+    ``"ones"`` stands for ones. ``wrt`` restricts which inputs are differentiated. ``references`` are ``"symbolic"`` (SymPy)
+    and ``"numeric"`` (central differences with an error bound; ``step`` fixes their step). ``dtype`` is ``"float64"`` or
+    ``"float32"``; the references stay in double precision or better. ``jacobians`` adds the full Jacobian to the edges of
+    operations that are not elementwise. ``clip_norm`` and ``clip_value`` add what gradient clipping would leave.
+    ``thresholds`` maps GT codes to thresholds that differ from their defaults. ``seed`` is recorded in the result.
+
+    Raises ``SourceError`` where shapes do not fit the program (with the place), ``InputError`` where inputs are missing,
+    unknown or not numbers, and where ``wrt``, ``references`` or ``dtype`` name something unknown.
+    """
+    _check_choices(references, dtype)
+    given = _read_inputs(graph, inputs, wrt, max_size)
+    graph = graph if dtype == "float64" else _with_constants(graph, dtype)
+    say = progress or (lambda message: None)
+    plan = make_plan(graph, given.arrays, wrt=wrt, integer=given.integer, dtype=dtype, max_size=max_size)
+    arrays = {name: np.asarray(value, dtype=dtype) for name, value in given.arrays.items()}
+    seeds = _upstream(plan, upstream)
+    say("forward and backward")
+    values = forward(plan, arrays)
+    gradients = backward(plan, values, seeds)
+    run = _Run(plan, arrays, values, seeds, gradients, tuple(references), step, max_symbolic, say)
+    judged = run.judge()
+    health = Health(plan, values, gradients, run.ties, run.tie_matters, run.exact_value)
+    diagnostics = find_health(health, thresholds)
+    inputs_ = tuple(_clipped(judged, clip_norm, clip_value))
+    shown = {"clip_norm": clip_norm, "clip_value": clip_value, "step": step}
+    return EvaluationResult(
+        expression=graph.source,
+        output=graph.output,
+        inputs=inputs_,
+        nodes=tuple(_nodes(plan, values, gradients, jacobians)),
+        verdict=Verdict.worst([i.verdict for i in inputs_]),
+        diagnostics=tuple(diagnostics),
+        notes=(*graph.notes, *given.notes),
+        seed=seed,
+        dtype=dtype,
+        references=tuple(references),
+        options={key: value for key, value in shown.items() if value is not None},
+        layers=tuple(layer_norms(health)) if any(d.code in ("GT103", "GT104") for d in diagnostics) else (),
+    )
+
+
+def value_and_gradient(
+    graph: Graph, inputs: Mapping[str, Any], *, upstream: Any = None, wrt: Collection[str] | None = None
+) -> tuple[Any, dict[str, Any]]:
+    """The value of a program and the gradient for every differentiable input, ``{name: gradient}``, without references.
+
+    A gradient has its input's shape; scalars come as Python floats. Raises as ``evaluate`` does.
+    """
+    given = _read_inputs(graph, inputs, wrt, MAX_SIZE)
+    plan = make_plan(graph, given.arrays, wrt=wrt, integer=given.integer)
+    values = forward(plan, given.arrays)
+    gradients = backward(plan, values, _upstream(plan, upstream))
+    return _plain(values[graph.output]), {name: _plain(gradients.of(name)) for name in plan.wrt}
+
+
+def numeric_gradient(
+    function: Graph | Callable[..., Any],
+    inputs: Mapping[str, Any],
+    *,
+    upstream: Any = None,
+    wrt: Collection[str] | None = None,
+    step: float | None = None,
+) -> dict[str, tuple[Array, Array]]:
+    """The numeric reference alone: ``{name: (value, error)}``, two arrays of the input's shape.
+
+    ``function`` is a graph, or a Python function that takes the inputs by name and gives a number or an array. ``error``
+    bounds ``|value - truth|``. Raises as ``evaluate`` does.
+    """
+    if isinstance(function, Graph):
+        given = _read_inputs(function, inputs, wrt, MAX_SIZE)
+        plan = make_plan(function, given.arrays, wrt=wrt, integer=given.integer)
+        arrays = {name: np.asarray(value, dtype=np.float64) for name, value in given.arrays.items()}
+        evaluable: Evaluable = GraphFunction(plan, forward(plan, given.arrays))
+        names: Sequence[str] = plan.wrt
+    else:
+        arrays = {name: np.asarray(value, dtype=np.float64) for name, value in inputs.items()}
+        evaluable = FunctionEvaluable(function, arrays)
+        names = [name for name in arrays if wrt is None or name in wrt]
+    base = evaluable.base()
+    seeds = _match_upstream(upstream, base.shape, np.float64, None)
+    found = central_differences(evaluable, arrays, seeds, names, step=step)
+    return {name: (numeric.value, numeric.error) for name, numeric in found.items()}
+
+
+# Inputs ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    arrays: dict[str, Any]
+    """Floats for scalars (a graph of scalars runs on them), float64 arrays for the rest, in the graph's order."""
+    integer: frozenset[str]
+    notes: tuple[str, ...]
+
+
+def _check_choices(references: Collection[str], dtype: str) -> None:
+    for reference in references:
+        if reference not in ("symbolic", "numeric"):
+            raise InputError(f"unknown reference {reference!r}: there are symbolic and numeric")
+    if dtype not in ("float64", "float32"):
+        raise InputError(f"unknown dtype {dtype!r}: there are float64 and float32")
+
+
+def _read_inputs(graph: Graph, inputs: Mapping[str, Any], wrt: Collection[str] | None, max_size: int) -> _Given:
+    known = ", ".join(graph.inputs) or "none"
+    for name in inputs:
+        if name not in graph.inputs:
+            raise InputError(f"the program has no input {name!r}: its inputs are {known}")
+    for name in wrt or ():
+        if name not in graph.inputs:
+            raise InputError(f"cannot differentiate with respect to {name!r}: the program's inputs are {known}")
+    arrays: dict[str, Any] = {}
+    integer, notes = set(), []
+    for name, node in graph.inputs.items():
+        if name not in inputs:
+            span = (graph.starts[node], graph.ends[node])
+            raise SourceError(f"input {name} has no value", graph.source, span, f"give it one: {name}=1")
+        arrays[name], is_integer = _as_array(name, inputs[name], max_size)
+        if is_integer and name not in (wrt or ()):
+            integer.add(name)
+            notes.append(f"{name} holds integers or booleans and is not differentiated (--wrt {name} differentiates it)")
+    return _Given(arrays, frozenset(integer), tuple(notes))
+
+
+def _as_array(name: str, value: Any, max_size: int) -> tuple[Any, bool]:
+    """A float or a float64 array, and whether it came as integers that stand for labels."""
+    if isinstance(value, InputValue):
+        integer, value = value.integer, value.value
+    else:
+        integer = isinstance(value, bool | np.bool_) or (
+            isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "iub"
+        )
+    if type(value) is float:
+        return value, integer
+    try:
+        found = np.asarray(value)
+    except ValueError as error:
+        raise InputError(f"input {name} is not an array of numbers: {error}") from None
+    if found.dtype.kind not in "fiub":
+        raise InputError(f"input {name} has dtype {found.dtype}; numbers are needed")
+    if found.size > max_size:
+        raise InputError(
+            f"input {name} has {found.size:,} entries, more than the limit of {max_size:,} (--max-size, max_size in Python)"
+        )
+    return (float(found) if found.ndim == 0 else found.astype(np.float64)), integer
+
+
+def _with_constants(graph: Graph, dtype: str) -> Graph:
+    """The graph with its constants rounded to ``dtype``, so that references see the numbers that forward sees."""
+    parameters = [
+        {"value": np.asarray(row["value"], dtype=dtype).astype(np.float64)} if operation == CONSTANT else row
+        for operation, row in zip(graph.operations, graph.parameters, strict=True)
+    ]
+    return Graph(
+        graph.source, graph.operations, graph.arguments, parameters, graph.names, array("q", graph.starts),
+        array("q", graph.ends), graph.inputs, graph.bindings, graph.output, graph.notes,
+    )  # fmt: skip
+
+
+def _upstream(plan: Plan, upstream: Any) -> Any:
+    graph = plan.graph
+    node = graph.output
+    error = SourceError(
+        f"the output has shape {plan.output_shape}, so it needs an upstream gradient of that shape",
+        graph.source,
+        (graph.starts[node], graph.ends[node]),
+        "give --upstream ones, or --upstream VALUE (upstream= in Python)",
+    )
+    return _match_upstream(upstream, plan.output_shape, plan.dtype, error)
+
+
+def _match_upstream(upstream: Any, shape: tuple[int, ...], dtype: Any, missing: SourceError | None) -> Array:
+    if isinstance(upstream, InputValue):
+        upstream = upstream.value
+    if upstream is None:
+        if np.prod(shape, dtype=int) != 1:
+            raise missing or InputError(f"the output has shape {shape}, so it needs an upstream of that shape")
+        upstream = "ones"
+    if isinstance(upstream, str):
+        if upstream != "ones":
+            raise InputError(f"upstream is {upstream!r}: give an array, a number or 'ones'")
+        return np.ones(shape, dtype=dtype)
+    found = np.asarray(upstream, dtype=dtype)
+    if found.shape != shape:
+        raise InputError(f"the upstream has shape {found.shape}, but the output has shape {shape}")
+    return found
+
+
+# Verdicts ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Run:
+    """A program after forward and backward, with its references computed when first needed."""
+
+    plan: Plan
+    arrays: dict[str, Array]
+    values: list[Any]
+    upstream: Array
+    gradients: Gradients
+    references: tuple[str, ...]
+    step: float | None
+    max_symbolic: int
+    say: Progress
+
+    @cached_property
+    def ties(self) -> list[Any]:
+        return find_ties(self.plan, self.values)
+
+    @cached_property
+    def tie_matters(self) -> dict[str, NDArray[np.bool_]]:
+        return convention_matters(self.plan, self.arrays, self.upstream, self.gradients, self.ties)
+
+    @cached_property
+    def double(self) -> tuple[Plan, list[Any]]:
+        """Plan and values in double precision, at the same numbers: what the numeric reference differentiates."""
+        if self.plan.dtype == np.float64:
+            return self.plan, self.values
+        plan = make_plan(self.plan.graph, self.arrays, wrt=self.plan.wrt)
+        return plan, forward(plan, self.arrays)
+
+    @cached_property
+    def exact_inputs(self) -> dict[str, Array]:
+        return {name: np.asarray(value, dtype=np.float64) for name, value in self.arrays.items()}
+
+    @cached_property
+    def symbolic(self) -> SymbolicResult:
+        self.say("symbolic reference")
+        return symbolic_gradient(
+            self.plan.graph,
+            self.exact_inputs,
+            np.asarray(self.upstream, dtype=np.float64),
+            self.plan.resolved,
+            self.plan.wrt,
+            max_operations=self.max_symbolic,
+        )
+
+    def numeric(self, names: Sequence[str]) -> dict[str, Numeric]:
+        self.say("central differences")
+        plan, values = self.double
+        return central_differences(
+            GraphFunction(plan, values),
+            self.exact_inputs,
+            np.asarray(self.upstream, dtype=np.float64),
+            names,
+            step=self.step,
+            tied={name: self.tie_matters[name] for name in names},
+        )
+
+    @cached_property
+    def full_allowance(self) -> dict[str, Array]:
+        return rounding_allowance(self.plan, self.arrays, self.upstream, self.gradients)
+
+    def exact_value(self, i: int) -> Array | None:
+        return self.symbolic.exact_values.rounded(i) if "symbolic" in self.references else None
+
+    def judge(self) -> list[InputResult]:
+        """Every input with its references and its verdict, in the graph's order."""
+        plan = self.plan
+        paths = _paths(plan, self.values, self.gradients)
+        gradient = {name: np.asarray(self.gradients.of(name), dtype=np.float64) for name in plan.wrt}
+        quick = {
+            name: quick_allowance(plan, gradient[name], [np.asarray(d) for _, d in paths[name]]) for name in plan.wrt
+        }
+        # A tie is always shown with the slopes on its two sides, whichever references were asked for.
+        tied = [name for name in plan.wrt if self.tie_matters[name].any()]
+        numeric = self.numeric(plan.wrt if "numeric" in self.references else tied) if plan.wrt else {}
+        skipped = Reference("skipped", reason="not asked for")
+        symbolic = self.symbolic.gradients if "symbolic" in self.references else dict.fromkeys(plan.wrt, skipped)
+        difference = {
+            name: _reference(numeric[name]) if "numeric" in self.references else skipped for name in plan.wrt
+        }
+        decisions = self._decide(gradient, quick, symbolic, difference)
+        found = []
+        for name, node in plan.graph.inputs.items():
+            value, shape = _plain(self.values[node]), plan.shapes[node]
+            if name not in gradient:
+                none = Reference("skipped", reason="not differentiated")
+                found.append(InputResult(name, node, shape, value, None, none, none, Verdict.OK, "not differentiated"))
+                continue
+            decision = decisions[name]
+            reason = decision.reason
+            if reason is None and decision.index is not None:
+                reason = self._slopes(decision.index, numeric[name])
+            found.append(
+                InputResult(
+                    name, node, shape, value, _plain(self.gradients.of(name)), symbolic[name], difference[name],
+                    decision.verdict, reason, paths[name],
+                )  # fmt: skip
+            )
+        return found
+
+    def _decide(
+        self,
+        gradient: Mapping[str, Array],
+        quick: Mapping[str, Array],
+        symbolic: Mapping[str, Reference],
+        numeric: Mapping[str, Reference],
+    ) -> dict[str, Decision]:
+        def judged(scales: Mapping[str, float]) -> dict[str, Decision]:
+            return {
+                name: decide(
+                    gradient[name],
+                    self._opinions(name, symbolic[name], numeric[name]),
+                    scale=scales[name],
+                    quick=quick[name],
+                    full=partial(self._full_allowance, name),
+                    tied=self.tie_matters[name],
+                    resolution=RESOLUTION if self.plan.dtype == np.float64 else SINGLE_RESOLUTION,
+                )
+                for name in gradient
+            }
+
+        decisions = judged(scale_of(gradient, quick))
+        if any(d.verdict is Verdict.UNDECIDED and not self.tie_matters[n].any() for n, d in decisions.items()):
+            # A gradient that is nothing but rounding was perhaps measured against itself.
+            full = {name: np.maximum(quick[name], self._full_allowance(name)) for name in gradient}
+            decisions = judged(scale_of(gradient, full))
+        return decisions
+
+    def _full_allowance(self, name: str) -> Array:
+        return self.full_allowance[name]
+
+    def _opinions(self, name: str, symbolic: Reference, numeric: Reference) -> list[Opinion]:
+        opinions = []
+        for method, reference, other in (("SymPy", symbolic, numeric), ("central difference", numeric, symbolic)):
+            if reference.status == "skipped" and reference.reason == "not asked for":
+                continue
+            value = None if reference.value is None else np.asarray(reference.value)
+            error = None if reference.error is None else np.asarray(reference.error)
+            singular = reference.status == "failed" and method == "SymPy"
+            opinions.append(
+                Opinion(method, value, error, reference.reason, partial(self._confirm, name, other), singular)
+            )
+        return opinions
+
+    def _confirm(self, name: str, other: Reference, index: tuple[int, ...]) -> tuple[float, float] | None:
+        """A derivative found in a way that neither reference uses: a difference quotient in 80-digit arithmetic."""
+        found: float | None = central_difference_exact(
+            self.plan.graph,
+            self.exact_inputs,
+            np.asarray(self.upstream, dtype=np.float64),
+            self.plan.resolved,
+            name,
+            index,
+        )
+        if found is not None:
+            return found, abs(found) * float(np.finfo(np.float64).eps)
+        if other.value is None or other.error is None:
+            return None
+        return float(np.asarray(other.value)[index]), float(np.asarray(other.error)[index])
+
+    def _slopes(self, index: tuple[int, ...], numeric: Numeric) -> str:
+        """What is said of an entry at a tie: the slopes on its two sides."""
+        where = f"entry {list(index)}: " if index else ""
+        if numeric.status != "ok":
+            return f"{where}at a tie or kink"
+        left, right = float(numeric.left[index]), float(numeric.right[index])
+        return f"{where}at a tie or kink: the slope is {left:.6g} to the left and {right:.6g} to the right"
+
+
+def _reference(numeric: Numeric) -> Reference:
+    if numeric.status != "ok":
+        return Reference(numeric.status, evaluations=numeric.evaluations, reason=numeric.reason)
+    return Reference("ok", _plain(numeric.value), _plain(numeric.error), numeric.evaluations, numeric.reason)
+
+
+def _paths(plan: Plan, values: Sequence[Any], gradients: Gradients) -> dict[str, tuple[tuple[int, Any], ...]]:
+    """For each differentiated input, (consumer, downstream) of every edge that arrives at it."""
+    graph = plan.graph
+    name_of = {graph.inputs[name]: name for name in plan.wrt}
+    found: dict[str, list[tuple[int, Any]]] = {name: [] for name in plan.wrt}
+    consumers = sorted(
+        {i for i, arguments in enumerate(graph.arguments) if not name_of.keys().isdisjoint(arguments)}
+    )
+    for i in consumers:
+        if gradients.adjoints[i] is None:
+            continue
+        for edge in edges(gradients, values, i):
+            if edge.source in name_of:
+                found[name_of[edge.source]].append((i, _plain(edge.downstream)))
+    return {name: tuple(arrived) for name, arrived in found.items()}
+
+
+# The result --------------------------------------------------------------------------------------------------------
+
+
+def _plain(value: Any) -> Any:
+    """Scalars as Python floats, anything else as it is."""
+    return float(value) if np.ndim(value) == 0 else value
+
+
+def _nodes(plan: Plan, values: Sequence[Any], gradients: Gradients, jacobians: bool) -> list[NodeResult]:
+    graph = plan.graph
+    varies = bytearray(len(graph))
+    for node in graph.inputs.values():
+        varies[node] = 1
+    found = []
+    for node in graph:
+        if not varies[node.id] and any(varies[a] for a in node.arguments):
+            varies[node.id] = 1
+        upstream = gradients.adjoints[node.id]
+        found.append(
+            NodeResult(
+                id=node.id,
+                name=node.name,
+                expression=expression(graph, node.id),
+                operation=node.operation,
+                shape=plan.shapes[node.id],
+                value=_plain(values[node.id]),
+                upstream=_plain(np.zeros(plan.shapes[node.id]) if upstream is None else upstream),
+                span=node.span,
+                line=node.line,
+                edges=_shown_edges(plan, values, gradients, node.id, jacobians),
+                depends_on_input=bool(varies[node.id]),
+            )
+        )
+    return found
+
+
+def _shown_edges(plan: Plan, values: Sequence[Any], gradients: Gradients, i: int, jacobians: bool) -> tuple[Any, ...]:
+    shown = []
+    for edge in edges(gradients, values, i, jacobians):
+        local = edge.local
+        if isinstance(local, Rule):
+            local = replace(local, rule=_named_rule(plan, i, local.rule))
+        shown.append(replace(edge, local=local if isinstance(local, Rule) else _plain(local), downstream=_plain(edge.downstream)))
+    return tuple(shown)
+
+
+def _named_rule(plan: Plan, i: int, rule: str) -> str:
+    """A rule with the operands' own names: ``upstream @ W.T``. An operand without one goes by its label."""
+    operation = plan.operations[i]
+    assert operation is not None
+    graph = plan.graph
+    labels = {"upstream": "upstream", "out": f"n{i}"}
+    for position, argument in enumerate(graph.arguments[i]):
+        name = graph.names.get(argument) or f"n{argument}"
+        labels[f"a{position}"] = name
+        if position < len(operation.arguments):
+            labels[operation.arguments[position].name] = name
+    return rule.format_map(labels)
+
+
+def _clipped(inputs: list[InputResult], clip_norm: float | None, clip_value: float | None) -> list[InputResult]:
+    """Each gradient as clipping by value, then by the norm of all gradients together, would leave it."""
+    if clip_norm is None and clip_value is None:
+        return inputs
+    clipped = {i.name: np.asarray(i.gradient, dtype=np.float64) for i in inputs if i.gradient is not None}
+    if clip_value is not None:
+        clipped = {name: np.clip(g, -clip_value, clip_value) for name, g in clipped.items()}
+    if clip_norm is not None:
+        norm = float(np.linalg.norm(np.concatenate([g.ravel() for g in clipped.values()]))) if clipped else 0.0
+        if norm > clip_norm:
+            clipped = {name: g * (clip_norm / norm) for name, g in clipped.items()}
+    return [replace(i, clipped=_plain(clipped[i.name])) if i.name in clipped else i for i in inputs]

@@ -1,0 +1,118 @@
+"""Normalisation of activations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradtool.ops.operation import (
+    Argument,
+    Array,
+    Case,
+    Operation,
+    OperationError,
+    Parameter,
+    Resolved,
+    Shape,
+    broadcast,
+    declare,
+    show_shape,
+)
+from gradtool.ops.structured import centred_rows, lift, sum_to
+
+Ranks = tuple[int, ...]
+
+
+def _resolve(shapes: Sequence[Shape], given: Mapping[str, Any]) -> Resolved:
+    shape = shapes[0]
+    if not shape or shape[-1] == 0:
+        raise OperationError(f"normalises over the last axis, but has shape {show_shape(shape)}")
+    eps = given.get("eps", 1e-5)
+    if not eps >= 0:
+        raise OperationError(f"eps must not be negative, but is {eps:g}")
+    for name, other in zip(("weight", "bias"), shapes[1:], strict=True):
+        try:
+            fits = broadcast((shape, other)) == shape
+        except OperationError:
+            fits = False
+        if not fits:
+            raise OperationError(
+                f"shapes {show_shape(shape)} and {show_shape(other)} do not fit: the {name} must broadcast "
+                f"to the shape of x, as ({shape[-1]},) does"
+            )
+    return Resolved(shape, {"eps": float(eps), "ranks": tuple(map(len, shapes))})
+
+
+def _normalised(x: Array, eps: float) -> tuple[Array, Array, Array, Array]:
+    """Normalised rows; their unit vectors (0 for a constant row); what divided them; and the share of eps under the
+    root, ``eps / (var + eps)``.
+
+    Deviations come scaled by a power of two, and the root is a ``hypot``: neither large nor tiny entries spoil it."""
+    deviation, exponent = centred_rows(x)
+    std = np.sqrt(np.mean(deviation * deviation, axis=-1, keepdims=True))
+    unit = np.where(std == 0, 0.0, deviation / (std * np.sqrt(x.shape[-1])))
+    std = np.ldexp(std, exponent)
+    divisor = np.hypot(std, np.sqrt(eps))
+    return np.ldexp(deviation, exponent) / divisor, unit, divisor, np.square(np.sqrt(eps) / divisor)
+
+
+def _lifted(x: Any, others: Sequence[Any], ranks: Ranks) -> list[Array]:
+    return [np.asarray(x), *(lift(a, rank, ranks[0]) for a, rank in zip(others, ranks[1:], strict=True))]
+
+
+def _forward(x: Any, weight: Any, bias: Any, eps: float, ranks: Ranks) -> Array:
+    x, weight, bias = _lifted(x, (weight, bias), ranks)
+    return np.asarray(_normalised(x, eps)[0] * weight + bias)
+
+
+def _vjp_x(upstream: Any, out: Any, x: Any, weight: Any, bias: Any, eps: float, ranks: Ranks) -> Array:
+    """The Jacobian divides what is across both the constants and the deviations by the divisor, and what is along the
+    deviations by it and once more by ``(var + eps) / eps``. The second part may be all there is (always, for two
+    entries), so the first must not leave rounding errors along it: hence project twice ("twice is enough", Kahan and
+    Parlett)."""
+    _, unit, divisor, share = _normalised(np.asarray(x), eps)
+    across = np.asarray(upstream * weight) * np.ones_like(unit)
+    across = across - np.mean(across, axis=-1, keepdims=True)
+    across = across - np.mean(across, axis=-1, keepdims=True)
+    along = np.sum(across * unit, axis=-1, keepdims=True)
+    across = across - along * unit
+    across = across - np.mean(across, axis=-1, keepdims=True)
+    across = across - np.sum(across * unit, axis=-1, keepdims=True) * unit
+    return np.asarray((across + along * share * unit) / divisor)
+
+
+def _vjp_weight(upstream: Any, out: Any, x: Any, weight: Any, bias: Any, eps: float, ranks: Ranks) -> Array:
+    return sum_to(upstream * _normalised(np.asarray(x), eps)[0], np.shape(weight))
+
+
+def _vjp_bias(upstream: Any, out: Any, x: Any, weight: Any, bias: Any, eps: float, ranks: Ranks) -> Array:
+    return sum_to(upstream, np.shape(bias))
+
+
+def _exact(S: Any, x: Array, weight: Array, bias: Array, eps: float, ranks: Ranks) -> Any:
+    deviation = x - np.sum(x, axis=-1, keepdims=True) / x.shape[-1]
+    var = np.sum(deviation * deviation, axis=-1, keepdims=True) / x.shape[-1]
+    return deviation / S.sqrt(var + S.number(eps)) * weight + bias
+
+
+declare(
+    Operation(
+        name="layer_norm", arguments=(Argument("x"), Argument("weight", 1.0), Argument("bias", 0.0)),
+        parameters=(Parameter("eps", "number", 1e-5),),
+        formula="n weight + bias with n = (x - mean(x)) / s, s = sqrt(var(x) + eps), over the last axis",
+        derivative="with g = upstream * weight: (g - mean(g) - n mean(g n)) / s; n; 1", derivative_range="unbounded",
+        resolve=_resolve, forward=_forward, vjp=(_vjp_x, _vjp_weight, _vjp_bias),
+        rules=(
+            "(g - mean(g) - n * mean(g * n)) / s with g = {upstream} * {weight}, n = ({x} - mean({x})) / s",
+            "sum of {upstream} * n to the shape of {weight}", "sum of {upstream} to the shape of {bias}",
+        ),
+        symbolic=_exact, domain=((-3.0, 3.0), (0.5, 1.5), (-1.0, 1.0)),
+        cases=(
+            Case(((4,), (), ()), {}), Case(((2, 3), (3,), (3,)), {}), Case(((2, 2, 3), (3,), ()), {"eps": 0.1}),
+            Case(((2, 3), (2, 1), (2, 3)), {}), Case(((3, 2), (2,), (2,)), {}), Case(((1,), (), ()), {}),
+        ),
+        source="Ba, Kiros & Hinton, Layer Normalization (2016)",
+    )
+)  # fmt: skip

@@ -1,0 +1,356 @@
+"""What moves entries about without changing them: reshaping, joining, indexing, broadcasting. All linear."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from gradtool.ops.operation import (
+    Argument,
+    Array,
+    Case,
+    Function,
+    Operation,
+    OperationError,
+    Parameter,
+    Resolved,
+    Shape,
+    declare,
+    show_shape,
+)
+from gradtool.ops.structured import AXIS, axes_of, axis_of, lift, sum_to
+
+Key = tuple[int | slice | None, ...]
+
+
+def _core(x: Any, rank: int, shape: Shape) -> Array:
+    """``x`` reshaped, any batch axes before its ``rank`` axes kept."""
+    x = np.asarray(x)
+    return np.asarray(x.reshape((*x.shape[: x.ndim - rank], *shape)))
+
+
+def _back(upstream: Any, out: Any, x: Any, **_: Any) -> Array:
+    """The vector-Jacobian product of whatever keeps the order of entries."""
+    return np.reshape(upstream, np.shape(x))
+
+
+def _reshaping(
+    name: str, resolve: Function, formula: str, parameters: tuple[Parameter, ...], cases: tuple[Case, ...], **more: Any
+) -> Operation:
+    """Declare an operation that keeps the entries and their order. ``resolve(shape, given)`` gives the new shape."""
+
+    def settle(shapes: Sequence[Shape], given: Mapping[str, Any]) -> Resolved:
+        shape = resolve(shapes[0], given)
+        return Resolved(shape, {"rank": len(shapes[0]), "shape": shape})
+
+    return declare(
+        Operation(
+            name=name, arguments=(Argument("x"),), parameters=parameters, formula=formula,
+            derivative="1 from an entry to its new place", derivative_range="{1}", resolve=settle,
+            forward=lambda x, rank, shape: _core(x, rank, shape), vjp=(_back,),
+            rules=("{upstream} in the shape of {x}",), symbolic=lambda S, x, rank, shape: x.reshape(shape),
+            cases=cases, **more,
+        )
+    )  # fmt: skip
+
+
+def _new_shape(shape: Shape, given: Mapping[str, Any]) -> Shape:
+    wanted = given["shape"]
+    wanted = (wanted,) if isinstance(wanted, int) else tuple(wanted)
+    size = prod(shape)
+    problem = f"shape {show_shape(shape)} has {size} entries and cannot become {show_shape(wanted)}"
+    if any(n < -1 for n in wanted) or wanted.count(-1) > 1:
+        raise OperationError(f"{problem}: lengths are not negative, but for one -1, which stands for what is left")
+    if -1 not in wanted:
+        if prod(wanted) != size:
+            raise OperationError(f"{problem}, which has {prod(wanted)}")
+        return wanted
+    known = prod(n for n in wanted if n != -1)
+    if known == 0 or size % known:
+        raise OperationError(f"{problem}: no length in place of -1 makes that many")
+    return tuple(size // known if n == -1 else n for n in wanted)
+
+
+_reshaping(
+    "reshape", _new_shape, "the entries of x, in order, in another shape", (Parameter("shape", "shape", ...),),
+    (
+        Case(((6,),), {"shape": (2, 3)}), Case(((2, 3),), {"shape": (3, -1)}), Case(((2, 3, 2),), {"shape": (-1,)}),
+        Case(((2, 2),), {"shape": 4}), Case(((),), {"shape": (1, 1)}),
+    ),
+)  # fmt: skip
+
+_reshaping(
+    "flatten", lambda shape, given: (prod(shape),), "the entries of x, in order, as a vector", (),
+    (Case(((2, 3),), {}), Case(((2, 1, 3),), {}), Case(((4,),), {}), Case(((),), {})), aliases=("ravel",),
+)  # fmt: skip
+
+
+def _squeezed(shape: Shape, given: Mapping[str, Any]) -> Shape:
+    axis = given.get("axis")
+    if axis is None:
+        return tuple(n for n in shape if n != 1)
+    gone = {a + len(shape) for a in axes_of(axis, shape)}
+    for a in sorted(gone):
+        if shape[a] != 1:
+            raise OperationError(f"axis {a} of shape {show_shape(shape)} has length {shape[a]}; only length 1 can go")
+    return tuple(n for i, n in enumerate(shape) if i not in gone)
+
+
+_reshaping(
+    "squeeze", _squeezed, "x without its axes of length 1", (AXIS,),
+    (Case(((1, 3, 1),), {}), Case(((1, 3, 1),), {"axis": -1}), Case(((3,),), {}), Case(((1, 1, 2),), {"axis": (0, 1)})),
+)  # fmt: skip
+
+
+def _expanded(shape: Shape, given: Mapping[str, Any]) -> Shape:
+    axis = given["axis"]
+    count = 1 if isinstance(axis, int) else len(axis)
+    rank = len(shape) + count
+    new = {a + rank for a in axes_of(axis, shape, rank)}
+    old = iter(shape)
+    return tuple(1 if i in new else next(old) for i in range(rank))
+
+
+_reshaping(
+    "expand_dims", _expanded, "x with new axes of length 1", (Parameter("axis", "axes", ...),),
+    (
+        Case(((3,),), {"axis": 0}), Case(((2, 3),), {"axis": -1}), Case(((2, 3),), {"axis": (0, 2)}),
+        Case(((),), {"axis": 0}),
+    ),
+)  # fmt: skip
+
+
+# --- concat, stack ---
+
+
+def _resolve_concat(shapes: Sequence[Shape], given: Mapping[str, Any]) -> Resolved:
+    first = shapes[0]
+    if not first:
+        raise OperationError("joins along an axis, and a scalar has none; stack(...) joins scalars to a vector")
+    axis = axis_of(given.get("axis", 0), first)
+    place = axis + len(first)
+    offsets = [0]
+    for i, shape in enumerate(shapes):
+        if len(shape) != len(first) or shape[:place] != first[:place] or shape[place + 1 :] != first[place + 1 :]:
+            raise OperationError(
+                f"shapes {show_shape(first)} and {show_shape(shape)} (argument {i + 1}) do not fit: "
+                f"they may differ in axis {place} only"
+            )
+        offsets.append(offsets[-1] + shape[place])
+    shape = (*first[:place], offsets[-1], *first[place + 1 :])
+    return Resolved(shape, {"axis": axis, "offsets": tuple(offsets)})
+
+
+def _concat_vjp(i: int) -> Function:
+    def vjp(upstream: Any, out: Any, *arguments: Any, axis: int, offsets: tuple[int, ...]) -> Array:
+        upstream = np.asarray(upstream)
+        part = slice(offsets[i], offsets[i + 1])
+        return np.moveaxis(np.moveaxis(upstream, axis, 0)[part], 0, axis)
+
+    return vjp
+
+
+def _joined(*arguments: Any, axis: int, offsets: tuple[int, ...]) -> Array:
+    return np.concatenate(arguments, axis=axis)
+
+
+declare(
+    Operation(
+        name="concat", arguments=(Argument("a"),), variadic=True, parameters=(Parameter("axis", "int", 0),),
+        aliases=("concatenate",), formula="the arguments one after the other along an axis",
+        derivative="1 from an entry to its new place", derivative_range="{1}", resolve=_resolve_concat, forward=_joined,
+        vjp=_concat_vjp, rules=lambda i: f"part {i + 1} of {{upstream}}",
+        symbolic=lambda S, *arguments, axis, offsets: np.concatenate(arguments, axis=axis),
+        cases=(
+            Case(((2,), (3,)), {}), Case(((2, 3), (1, 3), (2, 3)), {"axis": 0}), Case(((2, 3), (2, 1)), {"axis": -1}),
+            Case(((2, 1, 2), (2, 2, 2)), {"axis": 1}), Case(((3,),), {}),
+        ),
+    )
+)  # fmt: skip
+
+
+def _resolve_stack(shapes: Sequence[Shape], given: Mapping[str, Any]) -> Resolved:
+    first = shapes[0]
+    for i, shape in enumerate(shapes):
+        if shape != first:
+            raise OperationError(
+                f"shapes {show_shape(first)} and {show_shape(shape)} (argument {i + 1}) differ; all must be the same"
+            )
+    rank = len(first) + 1
+    axis = axis_of(given.get("axis", 0), first, rank)
+    place = axis + rank
+    return Resolved((*first[:place], len(shapes), *first[place:]), {"axis": axis})
+
+
+def _stack_vjp(i: int) -> Function:
+    def vjp(upstream: Any, out: Any, *arguments: Any, axis: int) -> Array:
+        return np.asarray(np.take(upstream, i, axis=axis))
+
+    return vjp
+
+
+declare(
+    Operation(
+        name="stack", arguments=(Argument("a"),), variadic=True, parameters=(Parameter("axis", "int", 0),),
+        formula="the arguments side by side along a new axis", derivative="1 from an entry to its new place",
+        derivative_range="{1}", resolve=_resolve_stack, forward=lambda *arguments, axis: np.stack(arguments, axis=axis),
+        vjp=_stack_vjp, rules=lambda i: f"part {i + 1} of {{upstream}}",
+        symbolic=lambda S, *arguments, axis: np.stack(arguments, axis=axis),
+        cases=(
+            Case(((), (), ()), {}), Case(((3,), (3,)), {"axis": 0}), Case(((2, 3), (2, 3)), {"axis": -1}),
+            Case(((2, 3), (2, 3), (2, 3)), {"axis": 1}), Case(((2,),), {}),
+        ),
+    )
+)  # fmt: skip
+
+
+# --- index ---
+
+
+def _resolve_index(shapes: Sequence[Shape], given: Mapping[str, Any]) -> Resolved:
+    """Write the key out to one entry an axis, without an ellipsis, so that it can be applied to the last axes."""
+    (shape,) = shapes
+    key = given["key"]
+    key = key if isinstance(key, tuple) else (key,)
+    used = sum(k is not None and k is not Ellipsis for k in key)
+    ellipses = sum(k is Ellipsis for k in key)
+    if ellipses > 1:
+        raise OperationError("an index may have one '...' only")
+    if used > len(shape):
+        raise OperationError(f"{used} indices are too many for shape {show_shape(shape)}, which has {len(shape)} axes")
+    rest = (slice(None),) * (len(shape) - used)
+    if ellipses:
+        place = next(i for i, k in enumerate(key) if k is Ellipsis)
+        key = (*key[:place], *rest, *key[place + 1 :])
+    else:
+        key = (*key, *rest)
+    lengths = iter(enumerate(shape))
+    result: list[int] = []
+    for k in key:
+        if k is None:
+            result.append(1)
+            continue
+        axis, n = next(lengths)
+        if isinstance(k, slice):
+            if k.step == 0:
+                raise OperationError("a slice's step cannot be 0")
+            result.append(len(range(*k.indices(n))))
+        elif not -n <= k < n:
+            known = f"indices {-n} to {n - 1}" if n else "no entries"
+            raise OperationError(f"index {k} is out of range: axis {axis} of shape {show_shape(shape)} has {known}")
+    return Resolved(tuple(result), {"key": key})
+
+
+def _index_vjp(upstream: Any, out: Any, x: Any, key: Key) -> Array:
+    upstream = np.asarray(upstream)
+    result = np.zeros(np.shape(x), dtype=upstream.dtype)
+    result[(..., *key)] = upstream
+    return result
+
+
+declare(
+    Operation(
+        name="index", arguments=(Argument("x"),), formula="the entries of x that the index names",
+        derivative="1 from an entry to its new place, 0 for those left out", derivative_range="{0, 1}",
+        resolve=_resolve_index, forward=lambda x, key: np.asarray(x)[(..., *key)], vjp=(_index_vjp,),
+        rules=("{upstream} at the indexed entries of {x}, 0 elsewhere",),
+        symbolic=lambda S, x, key: x[(..., *key)],
+        cases=(
+            Case(((5,),), {"key": (2,)}), Case(((5,),), {"key": (slice(1, -1),)}),
+            Case(((5,),), {"key": (slice(None, None, -2),)}),
+            Case(((3, 4),), {"key": (-1,)}), Case(((3, 4),), {"key": (Ellipsis, 1)}), Case(((3, 4),), {"key": (1, 2)}),
+            Case(((2, 3, 4),), {"key": (slice(None), None, 0, Ellipsis)}), Case(((),), {"key": (None,)}),
+            Case(((2, 3, 4),), {"key": (1, Ellipsis, slice(0, 4, 3))}),
+        ),
+    )
+)  # fmt: skip
+
+
+# --- broadcast_to ---
+
+
+def _resolve_broadcast(shapes: Sequence[Shape], given: Mapping[str, Any]) -> Resolved:
+    (shape,) = shapes
+    wanted = given["shape"]
+    wanted = (wanted,) if isinstance(wanted, int) else tuple(wanted)
+    extra = len(wanted) - len(shape)
+    if extra < 0 or any(n not in (1, m) for n, m in zip(shape, wanted[max(extra, 0) :], strict=False)):
+        raise OperationError(
+            f"shape {show_shape(shape)} does not broadcast to {show_shape(wanted)}: from the last axis on, "
+            "lengths must be equal or 1"
+        )
+    return Resolved(wanted, {"shape": wanted, "rank": len(shape)})
+
+
+def _broadcast_to(x: Any, shape: Shape, rank: int) -> Array:
+    x = np.asarray(x)
+    batch = x.shape[: x.ndim - rank]
+    return np.broadcast_to(lift(x, rank, len(shape)), (*batch, *shape))
+
+
+declare(
+    Operation(
+        name="broadcast_to", arguments=(Argument("x"),), parameters=(Parameter("shape", "shape", ...),),
+        formula="x repeated to a larger shape", derivative="1 to every copy of an entry", derivative_range="{1}",
+        resolve=_resolve_broadcast, forward=_broadcast_to,
+        vjp=(lambda upstream, out, x, shape, rank: sum_to(upstream, np.shape(x)),),
+        rules=("sum of {upstream} over the copies of each entry of {x}",),
+        symbolic=lambda S, x, shape, rank: np.broadcast_to(x, shape),
+        cases=(
+            Case(((3,),), {"shape": (2, 3)}), Case(((),), {"shape": (2, 2)}), Case(((2, 1),), {"shape": (2, 3)}),
+            Case(((1, 3),), {"shape": (2, 2, 3)}), Case(((1,),), {"shape": 4}),
+        ),
+    )
+)  # fmt: skip
+
+
+# --- flip, roll ---
+
+
+def _resolve_flip(shapes: Sequence[Shape], given: Mapping[str, Any]) -> Resolved:
+    return Resolved(shapes[0], {"axis": axes_of(given.get("axis"), shapes[0])})
+
+
+declare(
+    Operation(
+        name="flip", arguments=(Argument("x"),), parameters=(AXIS,),
+        formula="x in reverse order along the axes", derivative="1 from an entry to its new place",
+        derivative_range="{1}", resolve=_resolve_flip, forward=lambda x, axis: np.flip(x, axis),
+        vjp=(lambda upstream, out, x, axis: np.flip(upstream, axis),), rules=("{upstream} flipped back",),
+        symbolic=lambda S, x, axis: np.flip(x, axis),
+        cases=(Case(((4,),), {}), Case(((2, 3),), {"axis": 0}), Case(((2, 3, 2),), {"axis": (0, -1)}), Case(((),), {})),
+    )
+)  # fmt: skip
+
+
+def _resolve_roll(shapes: Sequence[Shape], given: Mapping[str, Any]) -> Resolved:
+    (shape,) = shapes
+    axis = given.get("axis")
+    axes = None if axis is None else axes_of(axis, shape)
+    return Resolved(shape, {"shift": given["shift"], "axis": axes, "rank": len(shape)})
+
+
+def _roll(x: Any, shift: int, axis: tuple[int, ...] | None, rank: int) -> Array:
+    x = np.asarray(x)
+    if axis is not None:
+        return np.roll(x, shift, axis=axis)
+    flat = _core(x, rank, (prod(x.shape[x.ndim - rank :]),))
+    return np.roll(flat, shift, axis=-1).reshape(x.shape)
+
+
+declare(
+    Operation(
+        name="roll", arguments=(Argument("x"),), parameters=(Parameter("shift", "int", ...), AXIS),
+        formula="x shifted along the axes (without axis: as a vector); what leaves at one end returns at the other",
+        derivative="1 from an entry to its new place", derivative_range="{1}", resolve=_resolve_roll, forward=_roll,
+        vjp=(lambda upstream, out, x, shift, axis, rank: _roll(upstream, -shift, axis, rank),),
+        rules=("{upstream} rolled back",), symbolic=lambda S, x, shift, axis, rank: _roll(x, shift, axis, rank),
+        cases=(
+            Case(((5,),), {"shift": 2}), Case(((2, 3),), {"shift": -1, "axis": 1}), Case(((2, 3),), {"shift": 1}),
+            Case(((2, 3, 2),), {"shift": 1, "axis": (0, 1)}),
+        ),
+    )
+)  # fmt: skip

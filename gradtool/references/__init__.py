@@ -1,0 +1,18 @@
+"""Independent opinions on a gradient: central differences that bound their own error, and SymPy's exact derivative."""
+
+from gradtool.references.graph_function import GraphFunction
+from gradtool.references.numeric import Evaluable, FunctionEvaluable, Numeric, Samples, numeric_gradient
+from gradtool.references.symbolic import SymbolicResult, central_difference_exact, exact_run, symbolic_gradient
+
+__all__ = [
+    "Evaluable",
+    "FunctionEvaluable",
+    "GraphFunction",
+    "Numeric",
+    "Samples",
+    "SymbolicResult",
+    "central_difference_exact",
+    "exact_run",
+    "numeric_gradient",
+    "symbolic_gradient",
+]

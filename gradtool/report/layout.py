@@ -1,0 +1,91 @@
+"""Lines and grids: what a page for people is made of, and how it is written where nothing need be folded or coloured.
+
+This path does without rich: it is the one that pipes and files take, it writes 100,000 rows in a second, and what it
+writes has no trailing blanks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import TextIO
+from unicodedata import combining, east_asian_width
+
+INDENT = "  "
+GAP = "  "
+
+_NUMBER = re.compile(r"-?[\d.]+(e[+-]\d+)?|-?inf|nan|-|")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of running text, which is never part of a grid. ``style`` is one of rich's."""
+
+    text: str = ""
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """``styles`` gives the style of a cell by its text; one that may ``fold`` gives way first where space is short."""
+
+    header: str
+    numeric: bool = False
+    fold: bool = False
+    styles: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table without lines. A cell may have several lines of its own."""
+
+    columns: tuple[Column, ...]
+    rows: Sequence[tuple[str, ...]]
+
+    def flush_right(self) -> list[bool]:
+        """Which columns stand flush right: those that hold nothing but single numbers."""
+        return [
+            column.numeric and all(_NUMBER.fullmatch(row[k]) for row in self.rows)
+            for k, column in enumerate(self.columns)
+        ]
+
+    def widths(self) -> list[int]:
+        """The width that each column needs to show every cell unfolded."""
+        return [
+            max(text_width(column.header), max((_block_width(row[k]) for row in self.rows), default=0))
+            for k, column in enumerate(self.columns)
+        ]
+
+    def lines(self) -> Iterator[str]:
+        """The grid as text, header first, as wide as it needs to be."""
+        widths, flush_right = self.widths(), self.flush_right()
+        for row in (tuple(column.header for column in self.columns), *self.rows):
+            for parts in zip_longest(*(cell.split("\n") for cell in row), fillvalue=""):
+                padded = (
+                    " " * (width - text_width(part)) + part if right else part + " " * (width - text_width(part))
+                    for part, width, right in zip(parts, widths, flush_right, strict=True)
+                )
+                yield (INDENT + GAP.join(padded)).rstrip()
+
+
+Block = Line | Grid
+
+
+def write_plain(blocks: Iterable[Block], stream: TextIO) -> None:
+    """Write blocks at their natural width, without colour."""
+    for block in blocks:
+        lines: Iterable[str] = (block.text,) if isinstance(block, Line) else block.lines()
+        stream.writelines(line + "\n" for line in lines)
+
+
+def text_width(text: str) -> int:
+    """The number of terminal cells that a line of text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _block_width(cell: str) -> int:
+    return text_width(cell) if "\n" not in cell else max(map(text_width, cell.split("\n")))

@@ -1,0 +1,324 @@
+"""The table: what a person reads. Title, nodes in backward order, inputs with their verdicts, diagnostics, and one line
+that says it all."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
+from math import isfinite, log10
+from typing import TYPE_CHECKING, TextIO, TypeVar
+
+from gradtool.report import Page
+from gradtool.report.layout import Block, Column, Grid, Line, write_plain
+from gradtool.report.numbers import error, is_scalar, is_small, largest, largest_difference, number, show, statistics
+from gradtool.results import (
+    Diagnostic,
+    EdgeResult,
+    EvaluationResult,
+    InputResult,
+    NodeResult,
+    Reference,
+    Rule,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from gradtool.results import Value
+
+T = TypeVar("T")
+
+MOST_ROWS = 1000
+"""A longer table is shown by its beginning and end unless the page is full."""
+KEPT_ROWS = 50
+MOST_NAMES = 8
+MOST_PATHS = 4
+BAR = 40
+
+STYLES = {"OK": "green", "WRONG": "bold red", "UNDECIDED": "yellow"}
+SEVERITY_STYLES = {"info": "", "warning": "yellow", "error": "red"}
+NAMES = {"symbolic": "SymPy", "numeric": "central differences"}
+
+
+def render_evaluation(result: EvaluationResult, stream: TextIO, page: Page) -> None:
+    """Write what ``gradtool eval`` found."""
+    blocks = evaluation_blocks(result, page.full)
+    if page.color or page.width is not None:
+        # Loaded here as only a terminal needs rich, and rich takes longer to load than a table to write.
+        import_module("gradtool.report.terminal").write(blocks, stream, page.width, page.color)
+    else:
+        write_plain(blocks, stream)
+
+
+def evaluation_blocks(result: EvaluationResult, full: bool = False) -> Iterator[Block]:
+    """The parts of the page, from top to bottom."""
+    labels = _Labels(result.nodes)
+    yield from _title(result, full)
+    nodes = [node for node in reversed(result.nodes) if node.depends_on_input and node.operation != "input"]
+    if nodes:
+        yield Line()
+        yield from _node_grid(nodes, labels, full)
+    if result.inputs:
+        yield Line()
+        yield from _input_grid(result, labels, full)
+        yield from _remarks(result, full)
+    if result.diagnostics:
+        yield Line()
+        yield from _diagnostics(result.diagnostics, full)
+    if result.layers:
+        yield Line()
+        yield from _layers(result.layers, labels)
+    yield Line()
+    yield Line(summary_line(result), STYLES[result.verdict] if result.references else "")
+
+
+def summary_line(result: EvaluationResult) -> str:
+    """The verdict on the whole in one sentence."""
+    checked = [found for found in result.inputs if found.gradient is not None]
+    if not checked:
+        return "nothing to check: no differentiable input"
+    if not result.references:
+        return f"not checked: --reference none ({_gradients(len(checked))})"
+    counts = Counter(found.verdict for found in checked)
+    wrong, undecided, total = counts[Verdict.WRONG], counts[Verdict.UNDECIDED], len(checked)
+    more = f", {undecided} could not be decided" if wrong and undecided else ""
+    if wrong:
+        verb = "are" if wrong > 1 else "is"
+        return f"WRONG: {wrong} of {_gradients(total)} {verb} wrong{more}"
+    if undecided:
+        return f"UNDECIDED: {undecided} of {_gradients(total)} could not be decided"
+    return f"OK: {_gradients(total)} {_agreement(checked, result.references)}"
+
+
+def _gradients(count: int) -> str:
+    return f"{count:,} gradient" + ("" if count == 1 else "s")
+
+
+def _agreement(checked: Sequence[InputResult], references: Sequence[str]) -> str:
+    """``agree with SymPy and with central differences``, or how many do with which where one had no answer for some."""
+    counts = {
+        NAMES[method]: sum(getattr(found, method).status == "ok" for found in checked)
+        for method in ("symbolic", "numeric")
+        if method in references
+    }
+    verb = "agrees" if len(checked) == 1 else "agree"
+    if all(count in (0, len(checked)) for count in counts.values()):
+        said = " and ".join(f"with {name}" for name, count in counts.items() if count)
+        silent = [name for name, count in counts.items() if not count]
+        return f"{verb} {said}" + (f" ({' and '.join(silent)}: no answer)" if silent else "")
+    return f"{verb}: " + ", ".join(f"{count:,} with {name}" for name, count in counts.items())
+
+
+class _Labels:
+    """How a node is referred to: by its name where that is unique, else as ``n4``."""
+
+    def __init__(self, nodes: Sequence[NodeResult]) -> None:
+        self._nodes = nodes
+        self._uses = Counter(node.name for node in nodes if node.name is not None)
+
+    def __getitem__(self, node: int) -> str:
+        name = self._nodes[node].name
+        return name if name is not None and self._uses[name] == 1 else f"n{node}"
+
+    def depends_on_input(self, node: int) -> bool:
+        return self._nodes[node].depends_on_input
+
+
+def _title(result: EvaluationResult, full: bool) -> Iterator[Line]:
+    output = result.nodes[result.output]
+    expression = result.expression.strip()
+    if output.name is not None:
+        what = output.name
+    elif any(mark in expression for mark in "\n\r;#"):
+        what = output.expression
+    else:
+        what = expression
+    value = show(output.value, full)
+    if "\n" in value:
+        yield Line(f"{what} =", "bold")
+        for line in value.split("\n"):
+            yield Line(f"  {line}")
+    else:
+        yield Line(f"{what} = {value}", "bold")
+    if result.seed is not None:
+        yield Line(f"random values drawn with --seed {result.seed}")
+    if result.dtype != "float64":
+        yield Line(f"computed in {result.dtype}")
+
+
+def _node_grid(nodes: list[NodeResult], labels: _Labels, full: bool) -> Iterator[Block]:
+    columns = (
+        Column("node"),
+        Column("expression", fold=True),
+        Column("value", numeric=True),
+        Column("upstream", numeric=True),
+        Column("into"),
+        Column("local", numeric=True),
+        Column("downstream", numeric=True),
+    )
+    # One row an edge. Edges to constants carry no gradient that anyone asked for.
+    rows: list[tuple[NodeResult, EdgeResult | None]] = []
+    for node in nodes:
+        edges = [edge for edge in node.edges if labels.depends_on_input(edge.source)]
+        rows.extend((node, edge) for edge in edges or (None,))
+    kept, left_out = _ends(rows, full)
+    texts = []
+    before = None
+    for row in kept:
+        if row is None:
+            texts.append(("...", *[""] * (len(columns) - 1)))
+            continue
+        node, edge = row
+        head = ("", "", "", "")
+        if node is not before:
+            named = node.expression if node.name is None else f"{node.name} = {node.expression}"
+            head = (f"n{node.id}", named, show(node.value, full), show(node.upstream, full))
+        before = node
+        tail = ("", "", "")
+        if edge is not None:
+            tail = (labels[edge.source], _local(edge.local, full), show(edge.downstream, full))
+        texts.append((*head, *tail))
+    yield Grid(columns, texts)
+    if left_out:
+        yield Line(f"  {left_out:,} of {len(rows):,} rows left out; --full shows them")
+
+
+def _local(local: Value | Rule, full: bool) -> str:
+    if not isinstance(local, Rule):
+        return show(local, full)
+    return local.rule if local.jacobian is None else f"{local.rule}\n{show(local.jacobian, full)}"
+
+
+def _input_grid(result: EvaluationResult, labels: _Labels, full: bool) -> Iterator[Block]:
+    clipped = any(found.clipped is not None for found in result.inputs)
+    symbolic, numeric = "symbolic" in result.references, "numeric" in result.references
+    columns = [Column("input"), Column("value", numeric=True), Column("gradient", numeric=True)]
+    if clipped:
+        columns.append(Column("clipped", numeric=True))
+    if symbolic:
+        columns.append(Column("symbolic", numeric=True))
+    if numeric:
+        columns.append(Column("numeric ± error"))
+    if result.references:
+        columns.append(Column("verdict", styles=STYLES))
+    with_paths = any(len(found.paths) > 1 for found in result.inputs)
+    if with_paths:
+        columns.append(Column("", fold=True))
+
+    kept, left_out = _ends(result.inputs, full, lambda found: found.verdict is not Verdict.OK)
+    rows = []
+    for found in kept:
+        if found is None:
+            rows.append(("...", *[""] * (len(columns) - 1)))
+            continue
+        differentiated = found.gradient is not None
+        row = [found.name, show(found.value, full), "-" if found.gradient is None else show(found.gradient, full)]
+        if clipped:
+            row.append("" if found.clipped is None else show(found.clipped, full))
+        if symbolic:
+            row.append(_reference(found, found.symbolic, full) if differentiated else "")
+        if numeric:
+            row.append(_reference(found, found.numeric, full) if differentiated else "")
+        if result.references:
+            row.append(str(found.verdict) if differentiated else "-")
+        if with_paths:
+            row.append(_paths(found.paths, labels) if len(found.paths) > 1 else "")
+        rows.append(tuple(row))
+    yield Grid(tuple(columns), rows)
+    if left_out:
+        yield Line(f"  {left_out:,} of {len(result.inputs):,} inputs left out, all of them OK; --full shows them")
+
+
+def _reference(found: InputResult, reference: Reference, full: bool) -> str:
+    """What a reference says. Of an array that is OK or large, only how far it is from the gradient: the same figures
+    twice tell a reader nothing."""
+    if reference.status != "ok" or reference.value is None or found.gradient is None:
+        return reference.status
+    if full or is_scalar(reference.value) or (found.verdict is not Verdict.OK and is_small(reference.value)):
+        text = show(reference.value, full)
+    else:
+        text = f"differs by {error(largest_difference(reference.value, found.gradient))}"
+    if reference.error is None or reference is found.symbolic:
+        return text
+    return f"{text} ± {error(largest(reference.error))}"
+
+
+def _paths(paths: Sequence[tuple[int, Value]], labels: _Labels) -> str:
+    """``2 through n3 + 3 through n4``; of arrays, their norms."""
+    text = ""
+    for position, (consumer, downstream) in enumerate(paths[:MOST_PATHS]):
+        if is_scalar(downstream):
+            amount = number(float(downstream))
+            sign, amount = (" - ", amount[1:]) if position and amount.startswith("-") else (" + ", amount)
+        else:
+            sign, amount = " + ", f"norm {number(statistics(downstream).norm)}"
+        text += f"{sign if position else ''}{amount} through {labels[consumer]}"
+    more = len(paths) - MOST_PATHS
+    return f"{text} + {more:,} more" if more > 0 else text
+
+
+def _remarks(result: EvaluationResult, full: bool) -> Iterator[Line]:
+    """Why a gradient is not simply OK, or a reference had nothing to say. Inputs with the same remark share a line."""
+    remarks: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for found in result.inputs:
+        if found.reason is not None:
+            judged = found.gradient is not None and found.verdict is not Verdict.OK and result.references
+            style = STYLES[found.verdict] if judged else ""
+            remarks[found.reason, style].append(found.name)
+        elif found.gradient is not None:
+            for method in result.references:
+                reference: Reference = getattr(found, method)
+                if reference.status != "ok":
+                    remarks[f"{method} {reference.status}: {reference.reason}", ""].append(found.name)
+    if remarks:
+        yield Line()
+    most = len(result.inputs) if full else MOST_NAMES
+    for (remark, style), names in remarks.items():
+        yield Line(f"  {_listed(names, most)}: {remark}", style)
+
+
+def _diagnostics(diagnostics: Sequence[Diagnostic], full: bool) -> Iterator[Line]:
+    kept, _ = _ends(diagnostics, full)
+    for found in kept:
+        if found is None:
+            yield Line("...")
+            continue
+        yield Line(f"{found.code} {found.severity}: {found.message}", SEVERITY_STYLES[found.severity])
+
+
+def _layers(layers: Sequence[tuple[int, float]], labels: _Labels) -> Iterator[Block]:
+    """Gradient norms as a bar chart. The scale is logarithmic: a vanishing gradient falls by a factor a layer."""
+    logs = [log10(norm) if isfinite(norm) and norm > 0 else None for _, norm in layers]
+    known = [log for log in logs if log is not None]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+    rows = []
+    for (node, norm), log in zip(layers, logs, strict=True):
+        if log is not None:
+            length = 1 + round((BAR - 1) * ((log - low) / (high - low) if high > low else 1.0))
+        else:
+            length = 0 if norm == 0 else BAR
+        rows.append((labels[node], number(norm), "#" * length))
+    yield Line("gradient norm by layer, from the output down (bars on a logarithmic scale)")
+    yield Grid((Column("layer"), Column("norm", numeric=True), Column("", fold=True)), rows)
+
+
+def _listed(names: Sequence[str], most: int) -> str:
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _ends(items: Sequence[T], full: bool, always: Callable[[T], bool] = lambda _: False) -> tuple[list[T | None], int]:
+    """Of a long sequence its beginning, its end and what must ``always`` be there, with None for each gap; and how many
+    were left out."""
+    if full or len(items) <= MOST_ROWS:
+        return list(items), 0
+    kept: list[T | None] = []
+    left_out = 0
+    for position, item in enumerate(items):
+        if position < KEPT_ROWS or position >= len(items) - KEPT_ROWS or always(item):
+            kept.append(item)
+        else:
+            left_out += 1
+            if kept[-1] is not None:
+                kept.append(None)
+    return kept, left_out

@@ -1,0 +1,252 @@
+"""Activations: full relative accuracy in the tails, by every argument, and the conventions at corners."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import mpmath as mp
+import numpy as np
+import pytest
+
+from gradtool import ops
+
+REGISTRY: dict[str, Any] = ops.REGISTRY
+
+SELU_SCALE, SELU_ALPHA = mp.mpf(1.0507009873554804934193349852946), mp.mpf(1.6732632423543772848170429916717)
+
+
+def bounded(function, below, above=None):
+    """``function`` where mpmath can do it, its limits beyond: huge exponents take it forever."""
+    return lambda x, *rest: function(x, *rest) if abs(x) < 1e5 else (below if x < 0 else above)(x, *rest)
+
+
+def sigmoid(x):
+    return bounded(lambda x: 1 / (1 + mp.exp(-x)), lambda x: mp.mpf(0), lambda x: mp.mpf(1))(x)
+
+
+def slope(x):
+    """The derivative of ``sigmoid``."""
+    return sigmoid(x) * sigmoid(-x)
+
+
+def u_slope(x):
+    """``x * slope(x)``."""
+    return x * slope(x) if abs(x) < 1e5 else mp.mpf(0)
+
+
+def swish_by_x(x, beta):
+    return sigmoid(beta * x) + u_slope(beta * x)
+
+
+def softplus(x):
+    return mp.log1p(mp.exp(x)) if x < 1e5 else x
+
+
+def gelu_slope(x):
+    if abs(x) > 100:
+        return mp.mpf(int(x > 0))
+    return mp.erfc(-x / mp.sqrt(2)) / 2 + x * mp.npdf(x)
+
+
+def gelu(x):
+    return x * mp.erfc(-x / mp.sqrt(2)) / 2 if abs(x) < 100 else x * int(x > 0)
+
+
+def gelu_tanh_parts(x):
+    c, k = mp.mpf(0.044715), 2 * mp.sqrt(2 / mp.pi)
+    return k * (x + c * x**3), k * (1 + 3 * c * x * x)
+
+
+def gelu_tanh(x):
+    return x * sigmoid(gelu_tanh_parts(x)[0])
+
+
+def gelu_tanh_slope(x):
+    if abs(x) > 100:
+        return mp.mpf(int(x > 0))
+    u, rise = gelu_tanh_parts(x)
+    return sigmoid(u) + x * slope(u) * rise
+
+
+def mish_slope(x):
+    if abs(x) > 1e5:
+        return mp.mpf(int(x > 0))
+    p = softplus(x)
+    return mp.tanh(p) + x * mp.sech(p) ** 2 * sigmoid(x)
+
+
+def decay(x):
+    return mp.exp(x) if x > -1e5 else mp.mpf(0)
+
+
+# name: points, forward, derivative, parameters, root of the derivative (no relative accuracy right there)
+EXACT = {
+    "sigmoid": ("everywhere", sigmoid, slope, {}, None),
+    "logsigmoid": ("everywhere", lambda x: -softplus(-x), lambda x: sigmoid(-x), {}, None),
+    "softplus": ("everywhere", softplus, sigmoid, {}, None),
+    "relu": ("everywhere", lambda x: max(x, mp.mpf(0)), lambda x: mp.mpf(int(x > 0)), {}, None),
+    "relu6": ("everywhere", lambda x: min(max(x, mp.mpf(0)), mp.mpf(6)), lambda x: mp.mpf(int(0 <= x <= 6)), {}, None),
+    "selu": (
+        "everywhere", lambda x: SELU_SCALE * (x if x > 0 else SELU_ALPHA * (mp.expm1(x) if x > -1e5 else -1)),
+        lambda x: SELU_SCALE * (1 if x > 0 else SELU_ALPHA * decay(x)), {}, None,
+    ),
+    "softsign": ("everywhere", lambda x: x / (1 + abs(x)), lambda x: 1 / (1 + abs(x)) ** 2, {}, None),
+    "silu": ("everywhere", lambda x: x * sigmoid(x), lambda x: swish_by_x(x, 1), {}, -1.2784645427610738),
+    "gelu": ("everywhere", gelu, gelu_slope, {"approximate": "none"}, -0.7517915246935645),
+    "gelu at the bell": ("gaussian", gelu, gelu_slope, {"approximate": "none"}, -0.7517915246935645),
+    "gelu by tanh": ("everywhere", gelu_tanh, gelu_tanh_slope, {"approximate": "tanh"}, -0.7526424616262),
+    "gelu by tanh at the bell": ("gaussian", gelu_tanh, gelu_tanh_slope, {"approximate": "tanh"}, -0.7526424616262),
+    "mish": (
+        "everywhere", bounded(lambda x: x * mp.tanh(softplus(x)), lambda x: mp.mpf(0), lambda x: x), mish_slope, {},
+        -1.1924360017,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", EXACT)
+def test_value_and_derivative(case, point_sets, worst_ulp):
+    which, forward, derivative, parameters, root = EXACT[case]
+    x = point_sets[which]
+    operation = REGISTRY[case.split()[0]]
+    points = [(v,) for v in x.tolist()]
+    out = operation.forward(x, **parameters)
+    error, place = worst_ulp(out, forward, points)
+    assert error < 30, place
+    away = np.full(x.shape, True) if root is None else np.abs(x - root) > 0.05
+    computed = np.broadcast_to(operation.local_of(0)(out, x, **parameters), x.shape)[away]
+    error, place = worst_ulp(computed, derivative, [(v,) for v in x[away].tolist()])
+    assert error < 50, place
+
+
+BY_TWO = {
+    "leaky_relu": (
+        lambda x, alpha: x if x > 0 else alpha * x, lambda x, alpha: 1 if x > 0 else alpha, lambda x, alpha: min(x, 0),
+    ),
+    "elu": (
+        lambda x, alpha: x if x > 0 else alpha * (mp.expm1(x) if x > -1e5 else -1),
+        lambda x, alpha: mp.mpf(1) if x > 0 else alpha * decay(x),
+        lambda x, alpha: mp.mpf(0) if x > 0 else mp.expm1(x) if x > -1e5 else mp.mpf(-1),
+    ),
+    "swish": (
+        lambda x, beta: x * sigmoid(beta * x), swish_by_x, lambda x, beta: x * x * slope(beta * x),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BY_TWO)
+def test_value_and_derivatives_by_two(name, point_sets, worst_ulp):
+    rng = np.random.default_rng(21)
+    x = point_sets["everywhere"]
+    second = rng.choice([1.0, 0.01, 0.7, 3.0, 1e-200, 1e200], x.size)
+    if name == "swish":
+        second = second * rng.choice([-1, 1], x.size)
+        huge = np.abs(x) > 1e3
+        second[huge] = (rng.uniform(-700, 700, x.size) / x)[huge]
+        keep = np.abs(x * second + 1.2784645427610738) > 0.05
+        x, second = x[keep], second[keep]
+    points = list(zip(x.tolist(), second.tolist(), strict=True))
+    operation = REGISTRY[name]
+    out = operation.forward(x, second)
+    computed = [out, *(operation.local_of(i)(out, x, second) for i in (0, 1))]
+    for values, exact in zip(computed, BY_TWO[name], strict=True):
+        error, place = worst_ulp(values, lambda *p, exact=exact: mp.mpf(exact(*p)), points)
+        assert error < 50, place
+
+
+def test_swiglu(point_sets, worst_ulp):
+    rng = np.random.default_rng(22)
+    a = point_sets["everywhere"]
+    a = a[(np.abs(a) < 1e3) & (np.abs(a + 1.2784645427610738) > 0.05)]
+    b = rng.choice([-1, 1], a.size) * 10.0 ** rng.uniform(-200, 200, a.size)
+    beta = np.ones(a.size)
+    operation = REGISTRY["swiglu"]
+    out = operation.forward(a, b, beta)
+    exact = [
+        lambda a, b, beta: a * sigmoid(beta * a) * b, lambda a, b, beta: b * swish_by_x(a, beta),
+        lambda a, b, beta: a * sigmoid(beta * a), lambda a, b, beta: b * a * a * slope(beta * a),
+    ]  # fmt: skip
+    points = list(zip(a.tolist(), b.tolist(), beta.tolist(), strict=True))
+    computed = [out, *(operation.local_of(i)(out, a, b, beta) for i in range(3))]
+    for values, expected in zip(computed, exact, strict=True):
+        error, place = worst_ulp(values, expected, points)
+        assert error < 50, place
+
+
+def test_gates_at_extremes_are_finite():
+    for x, beta in [(1e200, 1e200), (-1e200, 1e200), (1e300, 0.0), (0.0, 1e300), (-1e300, -1e300)]:
+        operation = REGISTRY["swish"]
+        out = operation.forward(x, beta)
+        assert np.isfinite(out)
+        assert np.isfinite(operation.local_of(0)(out, x, beta))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "left", "low", "right", "high"),
+    [
+        ("gelu", {"approximate": "none"}, -math.sqrt(2), -0.128904145185, math.sqrt(2), 1.128904145185),
+        ("silu", {}, -2.39935728, -0.0998393201, 2.39935728, 1.0998393201),
+        ("mish", {}, -2.2563763963, -0.1125261224, 1.4905711794, 1.0884981613),
+    ],
+)
+def test_range_of_the_derivative(name, parameters, left, low, right, high):
+    """The extremes stand in the catalogue, and nothing beside them goes beyond."""
+    operation = REGISTRY[name]
+    assert operation.derivative_range == f"[{low:.12g}, {high:.13g}]"
+    x = np.r_[left, right, np.linspace(-20, 20, 4001)]
+    found = operation.local_of(0)(operation.forward(x, **parameters), x, **parameters)
+    assert found[0] == pytest.approx(low, abs=1e-10)
+    assert found[1] == pytest.approx(high, abs=1e-10)
+    assert found[0] <= found.min() + 1e-12
+    assert found[1] >= found.max() - 1e-12
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "low", "high", "used"),
+    [
+        ("relu", (), 0.0, 1.0, 0.0), ("leaky_relu", (0.1,), 0.1, 1.0, 0.1), ("elu", (2.0,), 1.0, 2.0, 2.0),
+        ("selu", (), float(SELU_SCALE), float(SELU_SCALE * SELU_ALPHA), float(SELU_SCALE * SELU_ALPHA)),
+        ("relu6", (), 0.0, 1.0, 1.0), ("hardsigmoid", (), 0.0, 1 / 6, 1 / 6),
+    ],
+)  # fmt: skip
+def test_corner(name, more, low, high, used):
+    operation = REGISTRY[name]
+    at = -3.0 if name == "hardsigmoid" else 0.0
+    x = np.array([at] * 200 + [2.0, -4.0])
+    out = operation.forward(x, *more)
+    (kink,) = operation.kinks
+    assert kink.tied(x, *more).tolist() == [True] * 200 + [False, False]
+    ordinary = operation.local_of(0)(out, x, *more)
+    assert ordinary[0] == pytest.approx(used, rel=1e-15)
+    chosen = kink.choose(np.random.default_rng(0), out, x, *more)
+    assert len(chosen) == 1 + len(more)
+    assert np.all((chosen[0][:200] >= low) & (chosen[0][:200] <= high))
+    assert np.ptp(chosen[0][:200]) > 0.9 * (high - low)
+    assert chosen[0][200:].tolist() == ordinary[200:].tolist()
+    pieces = operation.piece(np.array([at - 1e-9, at + 1e-9]), *more)
+    assert pieces[0] != pieces[1]
+    for i, found in enumerate(chosen[1:], 1):
+        assert np.array_equal(found, operation.local_of(i)(out, x, *more))
+
+
+def test_no_corner_where_alpha_is_one():
+    for name in ("elu", "leaky_relu"):
+        assert REGISTRY[name].kinks[0].tied(np.zeros(2), np.array([1.0, 0.5])).tolist() == [False, True]
+
+
+def test_a_change_of_formula_is_a_change_of_piece():
+    for name, more in [("elu", (1.0,)), ("softsign", ())]:
+        piece = REGISTRY[name].piece
+        assert piece(-1e-9, *more) != piece(1e-9, *more)
+    assert REGISTRY["leaky_relu"].piece(1.0, np.ones((2, 3))).shape == (2, 3)
+
+
+def test_gelu_in_large_arrays(worst_ulp):
+    some = np.linspace(-38, 9, 149)
+    x = np.r_[some, np.zeros(1000)]
+    operation = REGISTRY["gelu"]
+    out = operation.forward(x, "none")
+    assert np.min(np.abs(some + 0.7517915246935645)) > 0.05  # the root of the derivative
+    for values, exact in [(out, gelu), (operation.local_of(0)(out, x, "none"), gelu_slope)]:
+        error, place = worst_ulp(values[: some.size], exact, [(v,) for v in some.tolist()])
+        assert error < 30, place

@@ -1,0 +1,102 @@
+"""Results made by hand: what renderers show does not hang on what the engine does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gradtool.results import (
+    Diagnostic,
+    EdgeResult,
+    EvaluationResult,
+    InputResult,
+    NodeResult,
+    Reference,
+    Verdict,
+)
+
+SKIPPED = Reference("skipped", reason="not asked for")
+
+
+def exact(value: Any) -> Reference:
+    return Reference("ok", value)
+
+
+def measured(value: Any, error: Any, evaluations: int = 6) -> Reference:
+    return Reference("ok", value, error, evaluations)
+
+
+def make_node(i: int, expression: str, operation: str = "add", **more: Any) -> NodeResult:
+    fields = {"name": None, "shape": (), "value": 1.0, "upstream": 1.0, "span": (0, len(expression)), "line": 1}
+    return NodeResult(id=i, expression=expression, operation=operation, **{**fields, **more})
+
+
+def make_input(name: str, node: int = 0, value: Any = 1.0, gradient: Any = 2.0, **more: Any) -> InputResult:
+    fields = {
+        "shape": getattr(value, "shape", ()),
+        "symbolic": exact(gradient),
+        "numeric": measured(gradient, 1e-12),
+        "verdict": Verdict.OK,
+    }
+    return InputResult(name=name, node=node, value=value, gradient=gradient, **{**fields, **more})
+
+
+def make_result(inputs: list[InputResult], nodes: list[NodeResult] | None = None, **more: Any) -> EvaluationResult:
+    """A result of these inputs; without ``nodes`` there is one for each input, the first being the output."""
+    if nodes is None:
+        nodes = [
+            make_node(k, found.name, "input", name=found.name, value=found.value, shape=found.shape)
+            for k, found in enumerate(inputs)
+        ] or [make_node(0, "1", "constant", depends_on_input=False)]
+    fields = {
+        "expression": nodes[-1].expression,
+        "output": len(nodes) - 1,
+        "verdict": Verdict.worst([found.verdict for found in inputs]),
+    }
+    return EvaluationResult(inputs=tuple(inputs), nodes=tuple(nodes), **{**fields, **more})
+
+
+def first_example() -> EvaluationResult:
+    """``(x+y)*max(y,z)`` at x=1 y=2 z=0."""
+    return make_result(
+        [
+            make_input("x", 0, 1.0, 2.0, numeric=measured(2.0, 4e-12), paths=((3, 2.0),)),
+            make_input("y", 1, 2.0, 5.0, numeric=measured(5.0, 1e-11), paths=((3, 2.0), (4, 3.0))),
+            make_input("z", 2, 0.0, 0.0, numeric=measured(0.0, 1e-13), paths=((4, 0.0),)),
+        ],
+        [
+            make_node(0, "x", "input", name="x", value=1.0, upstream=2.0, span=(1, 2)),
+            make_node(1, "y", "input", name="y", value=2.0, upstream=5.0, span=(3, 4)),
+            make_node(2, "z", "input", name="z", value=0.0, upstream=0.0, span=(12, 13)),
+            make_node(
+                3, "x+y", value=3.0, upstream=2.0, edges=(EdgeResult(0, 0, 1.0, 2.0), EdgeResult(1, 1, 1.0, 2.0))
+            ),
+            make_node(
+                4, "max(y,z)", "max", value=2.0, upstream=3.0, span=(6, 14),
+                edges=(EdgeResult(0, 1, 1.0, 3.0), EdgeResult(1, 2, 0.0, 0.0)),
+            ),
+            make_node(
+                5, "(x+y)*max(y,z)", "multiply", value=6.0,
+                edges=(EdgeResult(0, 3, 2.0, 2.0), EdgeResult(1, 4, 3.0, 3.0)),
+            ),
+        ],
+    )  # fmt: skip
+
+
+class Make:
+    """The builders above, as one fixture."""
+
+    exact = staticmethod(exact)
+    measured = staticmethod(measured)
+    node = staticmethod(make_node)
+    input = staticmethod(make_input)
+    result = staticmethod(make_result)
+    first_example = staticmethod(first_example)
+    skipped = SKIPPED
+    Diagnostic = Diagnostic
+
+
+@pytest.fixture(scope="session")
+def make() -> type[Make]:
+    return Make

@@ -1,0 +1,25 @@
+from importlib import import_module
+from io import StringIO
+
+import pytest
+
+from gradtool.report import RENDERERS, Page, format_of, formats, render
+
+
+@pytest.mark.parametrize("where", sorted({where for table in RENDERERS.values() for where in table.values()}))
+def test_every_renderer_exists(where):
+    module, function = where.split(":")
+    assert callable(getattr(import_module(module), function))
+
+
+def test_formats():
+    assert formats("eval") == ("table", "concise", "json")
+    assert [format_of("eval", path) for path in ("a/b.JSON", "x.txt", "x.pdf", "json")] == ["json", "table", None, None]
+
+
+@pytest.mark.parametrize("format_name", formats("eval"))
+def test_rendering_twice_gives_the_same_text(make, format_name):
+    first, second = StringIO(), StringIO()
+    render("eval", format_name, make.first_example(), first, Page())
+    render("eval", format_name, make.first_example(), second, Page())
+    assert first.getvalue() == second.getvalue() != ""
