@@ -1,8 +1,17 @@
 """Forward and backward over a graph: values, gradients, and the two on every edge."""
 
 from gradtool.autodiff.backward import Gradients, backward, edges
-from gradtool.autodiff.batch import run_batch
+from gradtool.autodiff.batch import decided_by_tied_conditions, run_batch
 from gradtool.autodiff.forward import forward
 from gradtool.autodiff.plan import Plan, make_plan
 
-__all__ = ["Gradients", "Plan", "backward", "edges", "forward", "make_plan", "run_batch"]
+__all__ = [
+    "Gradients",
+    "Plan",
+    "backward",
+    "decided_by_tied_conditions",
+    "edges",
+    "forward",
+    "make_plan",
+    "run_batch",
+]

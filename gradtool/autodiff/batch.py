@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,10 +25,17 @@ class Batch:
     same_piece: NDArray[np.bool_]
 
 
-def run_batch(plan: Plan, values: Sequence[Any], changed: Mapping[int, Array], perturb: Perturb | None = None) -> Batch:
+def run_batch(
+    plan: Plan,
+    values: Sequence[Any],
+    changed: Mapping[int, Array],
+    *,
+    excused: Collection[int] = (),
+    perturb: Perturb | None = None,
+) -> Batch:
     """The output at several points that differ from the base point ``values`` in the nodes ``changed``.
 
-    ``changed`` maps node ids to arrays of shape (points, *node shape). With ``perturb`` every operation runs again, and what
+    ``changed`` maps node ids to arrays of shape (points, *node shape). Nodes in ``excused`` may change their piece. With ``perturb`` every operation runs again, and what
     enters and leaves it is passed through that function, as in ``forward``.
     """
     graph = plan.graph
@@ -47,7 +54,7 @@ def run_batch(plan: Plan, values: Sequence[Any], changed: Mapping[int, Array], p
             if value.shape != (points, *plan.shapes[i]):  # All arguments of an elementwise operation were stretched.
                 value = np.broadcast_to(value, (points, *plan.shapes[i]))
             fresh[i] = value if perturb is None else perturb(value)
-            if operation.piece is not None:
+            if operation.piece is not None and i not in excused:
                 same &= _same_piece(plan, i, operation, values, arguments, points)
             for spent in last_use.spent.get(i, ()):
                 if spent != graph.output:
@@ -57,6 +64,25 @@ def run_batch(plan: Plan, values: Sequence[Any], changed: Mapping[int, Array], p
         base = np.asarray(values[graph.output], dtype=plan.dtype)
         output = np.broadcast_to(base, (points, *base.shape))
     return Batch(output, same)
+
+
+def decided_by_tied_conditions(plan: Plan, values: Sequence[Any]) -> frozenset[int]:
+    """Nodes such as ``where`` whose condition comes from a comparison that sits on its threshold at ``values``: whichever way
+    the point moves, they may take the other branch, as is to be expected of a tie."""
+    tied, decided = set(), set()
+    for i, operation in enumerate(plan.operations):
+        settled = plan.resolved[i]
+        if operation is None or settled is None:
+            continue
+        sources = plan.graph.arguments[i]
+        if any(sources[position] in tied for position in settled.frozen):
+            decided.add(i)
+        elif not tied.isdisjoint(sources):
+            tied.add(i)
+        for kink in operation.kinks:
+            if kink.sides is not None and np.any(kink.tied(*(values[a] for a in sources), **settled.parameters)):
+                tied.add(i)
+    return frozenset(decided)
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,11 +175,13 @@ def evaluate_command(
     texts = options.assignments(values)
     codes = options.diagnostic_codes(fail_on)
     try:
-        inputs = {} if inputs_file is None else dict(gradtool.read_inputs(inputs_file, seed=seed, max_size=max_size))
-        for name, value in texts.items():
-            inputs[name] = gradtool.parse_value(value, name, seed=seed, max_size=max_size)
+        read = {} if inputs_file is None else dict(gradtool.read_inputs(inputs_file, seed=seed, max_size=max_size))
+        typed = {name: gradtool.parse_value(value, name, seed=seed, max_size=max_size) for name, value in texts.items()}
         where = "standard input" if program == "-" else program
-        graph = gradtool.parse(text, input_names=tuple(inputs), of=of, filename=where)
+        graph = gradtool.parse(text, input_names=(*read, *typed), of=of, filename=where)
+        # A file of inputs may serve several programs; a name that was typed must mean something.
+        unused = [name for name in read if name not in graph.inputs]
+        inputs = {name: value for name, value in {**read, **typed}.items() if name in typed or name in graph.inputs}
         seeds: Any = upstream
         if upstream is not None and upstream != "ones":
             seeds = gradtool.parse_value(upstream, "upstream", seed=seed, max_size=max_size)
@@ -201,6 +203,8 @@ def evaluate_command(
     code = of_evaluation(result, strict=strict, fail_on=codes)
 
     with writing():
+        if unused:
+            click.echo(f"note: not used by the program, though in {inputs_file}: {', '.join(unused)}", err=True)
         for note in result.notes:
             click.echo(f"note: {note}", err=True)
         if result.seed is not None:

@@ -117,12 +117,12 @@ def find_health(health: Health, thresholds: Mapping[str, Mapping[str, float]] | 
 def layer_norms(health: Health) -> list[tuple[int, float]]:
     """(node, Euclidean norm of its upstream) for what a person would call the layers, from the output down.
 
-    These are the nodes that the program names, where there are at least three; else the nodes on the path that carries
-    the largest gradient at every step.
+    These are the nodes that the program names, where there are at least three; else the nodes on one path to the bottom: at
+    every step the operation, while there is one, that gets the largest gradient.
     """
     graph = health.plan.graph
     named = [i for i in sorted(graph.names, reverse=True) if health.plan.operations[i] and health.upstream(i) is not None]
-    nodes = named if len(named) >= 3 else _dominant_path(health)
+    nodes = named if len(named) >= 3 else _main_path(health)
     return [(i, float(_norm(health.upstream(i)))) for i in nodes]
 
 
@@ -135,12 +135,12 @@ def _norm(upstream: Array | None) -> float:
     return size * float(np.sqrt(np.sum((upstream.astype(np.float64) / size) ** 2)))
 
 
-def _dominant_path(health: Health) -> list[int]:
+def _main_path(health: Health) -> list[int]:
     graph, plan = health.plan.graph, health.plan
     path = [graph.output]
     while plan.operations[path[-1]] is not None:
         below = [a for a in graph.arguments[path[-1]] if plan.live[a] and health.upstream(a) is not None]
         if not below:
             break
-        path.append(max(below, key=lambda a: (_norm(health.upstream(a)), a)))
+        path.append(max(below, key=lambda a: (plan.operations[a] is not None, _norm(health.upstream(a)), a)))
     return path

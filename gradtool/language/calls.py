@@ -176,7 +176,7 @@ def names_of(operation: Operation) -> set[str]:
 def unknown_keyword(callee: Callee, keyword: str, span: Span, is_value: bool) -> Complaint:
     """The complaint about a name that no argument has."""
     known = sorted(callee.keywords)
-    near = nearest(keyword, known)
+    near = "axis" if keyword in ("dim", "dims") and "axis" in known else nearest(keyword, known)
     hint: str | None = None
     if near:
         hint = f"did you mean {near}?"
@@ -191,17 +191,18 @@ def unknown_keyword(callee: Callee, keyword: str, span: Span, is_value: bool) ->
 
 def parameters_at(operations: Sequence[Operation], position: int, keyword: str | None) -> Iterator[Parameter]:
     """The parameters that an argument given at this position, or by this name, may be."""
+    several = any(operation.variadic for operation in operations)  # then more than one by position are all arrays
     for operation in operations:
         if keyword is not None:
             yield from (p for p in operation.parameters if p.name == keyword)
-        elif not operation.variadic and 0 <= position - len(operation.arguments) < len(operation.parameters):
+        elif not several and 0 <= position - len(operation.arguments) < len(operation.parameters):
             yield operation.parameters[position - len(operation.arguments)]
 
 
 def is_word(parameter: Parameter, text: str, keyword: str | None) -> bool:
     """Whether a name alone is a word for this parameter and no variable."""
-    if text == "None":
-        return parameter.kind == "axes" or parameter.default is None
+    if text == "None" and (parameter.kind == "axes" or parameter.default is None):
+        return True
     if parameter.kind == "bool":
         return text in ("true", "false", "True", "False")
     return parameter.kind == "word" and (keyword is not None or text in parameter.words)
@@ -254,7 +255,7 @@ def _convert(builder: GraphBuilder, callee: Callee, parameter: Parameter, given:
     """The value of a parameter, of the type its kind asks for."""
     name, kind, value = f"{parameter.name} of {callee.name}", parameter.kind, given.value
     if isinstance(value, str):
-        if value == "None":
+        if value == "None" and kind != "word":
             return None
         if kind == "bool":
             return value in ("true", "True")

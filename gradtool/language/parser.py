@@ -332,6 +332,7 @@ class _Parser:
                 if following[0] not in (",", "]"):
                     raise expected(self.source, "',' or ']'", following)
                 return False
+            self._skip_none()
             return True
         callee = frame.callee
         assert callee is not None
@@ -470,6 +471,13 @@ class _Parser:
         frame.pieces = [*(frame.pieces or ()), piece]
         if len(frame.pieces) > 2:
             self._fail("a slice has at most two colons", token[2:], "write start:stop:step")
+        self._skip_none()
+
+    def _skip_none(self) -> None:
+        """In a slice, ``None`` says what nothing says."""
+        kind, text, _, _ = self.tokens[self.position]
+        if kind == NAME and text == "None" and self.tokens[self.position + 1][0] in (":", ",", "]"):
+            self.position += 1
 
     def _end_item(self, piece: int | None) -> None:
         frame = self.frames[-1]

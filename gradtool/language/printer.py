@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradtool.graph import CONSTANT, INPUT, Graph
-from gradtool.language.calls import defaults, show_parameter
+from gradtool.language.calls import REQUIRED, defaults, show_parameter
 from gradtool.language.parser import BINARY, COMPARISON, POWER, UNARY
 from gradtool.ops import REGISTRY
 
@@ -165,7 +165,12 @@ def _call_pieces(graph: Graph, node: int, spelled_out: bool) -> list[Piece]:
             given.append(f"{declared.name}=")
         given.append((argument, 0))
     pieces = _listed(given)
+    by_place = operation is not None and not operation.variadic and not keyword
     for key, value in parameters.items():
+        by_place = by_place and value is not None and defaults(name).get(key) is REQUIRED
+        if by_place:
+            pieces.append(f",{show_parameter(value)}")
+            continue
         if operation is None or repr(value) != repr(defaults(name).get(key, ...)):
             pieces.append(f"{',' if pieces else ''}{key}={show_parameter(value)}")
     called = name if operation is None else operation.call or operation.name
@@ -220,9 +225,9 @@ def _constant(value: Any, number: Callable[[float], str]) -> tuple[str, int]:
         text = number(float(value))
         return text, UNARY if text.startswith("-") else _NUMBER
     texts = [number(entry) for entry in np.asarray(value, dtype=np.float64).ravel().tolist()]
-    for length in reversed(shape):
-        step = max(length, 1)
-        texts = [f"[{','.join(texts[k : k + length])}]" for k in range(0, max(len(texts), 1), step)]
+    for axis in reversed(range(len(shape))):
+        length, rows = shape[axis], math.prod(shape[:axis])
+        texts = [f"[{','.join(texts[k * length : (k + 1) * length])}]" for k in range(rows)]
     return texts[0], _ATOM
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import tokenize as python_tokenize
 import tomllib
 import unicodedata
 import warnings
@@ -126,22 +127,21 @@ def _normal(name: str, path: Path) -> str:
 
 def _from_text(text: str, name: str, seed: int, max_size: int) -> InputValue:
     tokens = tokenize(text)
-    kinds = [token[0] for token in tokens]
-    end = (len(text), len(text))
-    content = [token for token in tokens if token[0] not in (NEWLINE, END)]
+    content = [i for i, token in enumerate(tokens) if token[0] not in (NEWLINE, END)]
     if not content:
         hint = "write a number, a list such as [1, 2], or @file.npy"
-        raise SourceError(f"{quote(name)} has no value", text, end, hint)
-    for i, token in enumerate(tokens):
-        if token[0] in (";", NEWLINE) and any(kind not in (NEWLINE, END) for kind in kinds[i + 1 :]):
+        raise SourceError(f"{quote(name)} has no value", text, (len(text), len(text)), hint)
+    first, last = content[0], content[-1]
+    for token in tokens[first : first + 2]:
+        if token[0] == "=":
+            hint = "write one name=value for each input"
+            raise SourceError("expected a value, found '='", text, token[2:], hint)
+    for token in tokens[first:last]:
+        if token[0] in (";", NEWLINE):
             raise SourceError("expected one value", text, token[2:], "a value is one expression")
-        if token[0] == "=" and (i == 1 or i == 0):
-            raise SourceError("expected a value, found '='", text, token[2:], "write one name=value for each input")
-        if token[0] == ";":
-            break
     generators = _Generators(name, seed, max_size)
     graph = parse(text, generators=generators.table)
-    words = {token[1] for token in content if token[0] == NAME}
+    words = {token[1] for token in tokens if token[0] == NAME}
     if graph.inputs:
         free, node = next(iter(graph.inputs.items()))
         raise SourceError(
@@ -150,7 +150,7 @@ def _from_text(text: str, name: str, seed: int, max_size: int) -> InputValue:
     value = _evaluate(graph, text, max_size)
     if np.size(value) > max_size:
         raise SourceError(*_too_large(np.shape(value), max_size, text, (0, len(text))))
-    if words and words <= {"true", "false"} and all(kind in _BRACKETS for kind in kinds):
+    if words and words <= {"true", "false"} and all(token[0] in _BRACKETS for token in tokens):
         return InputValue(np.asarray(value, dtype=np.bool_), integer=True)
     return InputValue(value, random=generators.drawn)
 
@@ -338,7 +338,7 @@ def _reason(error: Exception) -> str:
 
 
 _BROKEN = (OSError, ValueError, EOFError, KeyError, MemoryError, NotImplementedError, RuntimeError, OverflowError,
-           SyntaxError, TypeError, zipfile.BadZipFile, zlib.error)  # fmt: skip
+           SyntaxError, TypeError, python_tokenize.TokenError, zipfile.BadZipFile, zlib.error)  # fmt: skip
 """What NumPy and zipfile raise for files that are not what their suffix says."""
 
 _PICKLED = "holds pickled objects, which could run code when read; save it with a numeric dtype"

@@ -70,7 +70,7 @@ def _pointwise(
     domain: tuple[Interval, ...],
     **more: Any,
 ) -> Operation:
-    """Declare the mean (or ``default``) over entries of ``value(*arguments)``; ``slopes[i](*arguments)`` is the derivative.
+    """Declare the mean (or ``default``) over entries of ``value(*arguments)``; ``slopes[i](*arguments)`` is its slope.
 
     ``corner`` is a kink: where, convention, valid set, ``tied(*arguments)`` and ``draw(rng, *arguments)``, which gives
     one derivative an argument to use at tied entries."""
@@ -502,7 +502,7 @@ def _across(x: Array, other: Array) -> Array:
     """The part of ``other`` that is orthogonal to ``x`` (rows that are not 0), divided by the length of ``other``.
 
     ``sum_j (b_i a_j - b_j a_i) a_j / |a|²``, each bracket without rounding: right to the last digits where the rows
-    are nearly parallel, and 0 where they are. That takes memory for all pairs; long rows are projected instead, twice."""
+    are nearly parallel, and 0 where they are. That takes memory for all pairs: long rows are projected instead."""
     u, v = _direction(x), _direction(other)
     if x.shape[-1] > _FEW:
         across = v - np.sum(u * v, axis=-1, keepdims=True) * u

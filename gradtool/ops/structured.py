@@ -111,11 +111,11 @@ def mean_of_rows(x: Array) -> Array:
     mean = np.sum(x, axis=-1, keepdims=True) / n
     if np.isfinite(mean).all():
         return np.asarray(mean)
-    return np.where(np.isfinite(mean), mean, np.sum(x / n, axis=-1, keepdims=True))
+    return np.asarray(np.where(np.isfinite(mean), mean, np.sum(x / n, axis=-1, keepdims=True)))
 
 
 def scaled_rows(x: Array) -> tuple[Array, Array]:
-    """``x`` divided, exactly, by a power of two a row that brings the largest magnitude into [1/2, 1); the exponents."""
+    """``x`` divided, exactly, by a power of two a row that brings the largest entry into [1/2, 1); the exponents."""
     _, exponent = np.frexp(np.max(np.abs(x), axis=-1, keepdims=True, initial=0.0))
     return np.ldexp(x, -exponent), exponent
 

@@ -1,7 +1,9 @@
 """Independent opinions on a gradient: central differences that bound their own error, and SymPy's exact derivative."""
 
+from gradtool.references.formulas import Unsupported
 from gradtool.references.graph_function import GraphFunction
 from gradtool.references.numeric import Evaluable, FunctionEvaluable, Numeric, Samples, numeric_gradient
+from gradtool.references.scalars import TooManyOperations
 from gradtool.references.symbolic import SymbolicResult, central_difference_exact, exact_run, symbolic_gradient
 
 __all__ = [
@@ -11,6 +13,8 @@ __all__ = [
     "Numeric",
     "Samples",
     "SymbolicResult",
+    "TooManyOperations",
+    "Unsupported",
     "central_difference_exact",
     "exact_run",
     "numeric_gradient",

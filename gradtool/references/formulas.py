@@ -59,7 +59,6 @@ def formulas() -> Formulas:
             return branch(condition, a.diff(symbol), b.diff(symbol))
 
     def branch(condition: Expr, a: Expr, b: Expr) -> Expr:
-        a, b = sympy.sympify(a), sympy.sympify(b)
         return a if a == b else Branch(condition, a, b)
 
     class Constant(sympy.Function):  # type: ignore[misc]
@@ -120,7 +119,7 @@ def formulas() -> Formulas:
     def extreme(kind: Any) -> Callable[..., Expr]:
         def build(*arguments: Expr) -> Expr:
             flat: dict[Expr, None] = {}
-            for argument in map(sympy.sympify, arguments):
+            for argument in arguments:
                 flat.update(dict.fromkeys(argument.args if isinstance(argument, kind) else (argument,)))
             return kind(*flat) if len(flat) > 1 else next(iter(flat))
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradtool.autodiff import Plan, run_batch
+from gradtool.autodiff import Plan, decided_by_tied_conditions, run_batch
 from gradtool.references.numeric import Samples
 
 Array = NDArray[Any]
@@ -23,6 +23,7 @@ class GraphFunction:
         self._plan = plan
         self._values = values
         self._noise: Array | None = None
+        self._excused: frozenset[int] | None = None
 
     def base(self) -> Array:
         """The output at the base point."""
@@ -34,7 +35,10 @@ class GraphFunction:
 
     def many_inputs(self, points: Mapping[str, Array]) -> Samples:
         """The same with several inputs replaced at once."""
-        batch = run_batch(self._plan, self._values, {self._plan.graph.inputs[name]: p for name, p in points.items()})
+        if self._excused is None:
+            self._excused = decided_by_tied_conditions(self._plan, self._values)
+        changed = {self._plan.graph.inputs[name]: p for name, p in points.items()}
+        batch = run_batch(self._plan, self._values, changed, excused=self._excused)
         return Samples(batch.outputs, batch.same_piece)
 
     def noise(self) -> Array:
@@ -55,7 +59,7 @@ class GraphFunction:
                 first = min(i for i, operation in enumerate(self._plan.operations) if operation is None)
                 start = np.asarray(self._values[first], dtype=np.float64)
                 same = {first: np.broadcast_to(start, (NOISE_DRAWS, *start.shape))}
-                drawn = run_batch(self._plan, self._values, same, perturb).outputs
+                drawn = run_batch(self._plan, self._values, same, perturb=perturb).outputs
                 with np.errstate(invalid="ignore"):
                     self._noise = NOISE_SAFETY * np.max(np.abs(drawn - base), axis=0)
         return self._noise

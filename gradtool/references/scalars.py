@@ -337,14 +337,15 @@ def negated(raw: Raw) -> Raw:
 def local_derivative(kind: str, i: int, arithmetic: Arithmetic, values: Sequence[Raw]) -> Raw:
     """SymPy's derivative of a function with respect to argument ``i`` at these values. Raises ``Undefined``.
 
-    0^y has the derivative 0 in y where y > 0: it is 0 on both sides, though the formula has log 0 in it.
+    Where a power's formula has log 0 or 1/0 in it and its derivative exists nevertheless, that is said here: 0^y is 0
+    on both sides of a y > 0, and x^0 is 1 on both sides of x = 0.
     """
     program: Program
     if kind == INTEGER_POWER:
         base, exponent = values
         whole = (exponent[1] << exponent[2]) * (-1 if exponent[0] else 1)
         program, values = integer_power_derivative(int(whole)), [base]
-    elif kind == POWER and i == 1 and not values[0][1] and values[1][1] and not values[1][0]:
+    elif kind == POWER and not values[0][1] and (i == 0) == (sign(values[1]) == 0) and sign(values[1]) >= 0:
         return ZERO
     else:
         program = derivatives(kind)[i]
@@ -438,6 +439,8 @@ class TapeSpace(Space):
         return result
 
 
+NUMBERS: tuple[type, ...] = (int, float, np.number, np.bool_)
+
 RELATIONS: dict[str, Callable[[int], bool]] = {
     "lt": lambda order: order < 0,
     "le": lambda order: order <= 0,
@@ -465,18 +468,18 @@ class SymPySpace(Space):
         return self._formulas.sympy.pi
 
     def number(self, value: Any) -> Any:
-        """A Python number as an expression: a small integer as itself, anything else as a symbol for its exact
-        value."""
-        if value == int(value) and abs(value) <= self.LARGEST_INTEGER:
-            return self._formulas.sympy.Integer(int(value))
-        return self._symbol_for(float(value))
+        """A Python number as an expression: a small integer as itself, any other as a symbol for its exact value.
+        Raises ``Unsupported`` for what is not a number."""
+        if not isinstance(value, int | float | np.number | np.bool_):
+            raise Unsupported(f"{type(value).__name__} is not a number")
+        exact = float(value)
+        if exact.is_integer() and abs(exact) <= self.LARGEST_INTEGER:
+            return self._formulas.sympy.Integer(int(exact))
+        return self._symbol_for(exact)
 
     def apply(self, name: str, *arguments: Any) -> Any:
         """A function of scalars by name."""
-        expressions = [
-            self.number(argument) if isinstance(argument, int | float | np.number | np.bool_) else argument
-            for argument in arguments
-        ]
+        expressions = [self.number(argument) if isinstance(argument, NUMBERS) else argument for argument in arguments]
         return self._formulas.define[name](*expressions)
 
     def sort(self, _array: Objects) -> Objects:

@@ -141,7 +141,7 @@ def symbolic_gradient(
     problem = _Problem(graph, inputs, upstream, resolved, wrt, max_operations)
     try:
         problem.check_size()
-        settled = _settle(problem.chain, problem.operations)
+        settled = _settle(problem.chain, problem)
     except TooManyOperations:
         return _skipped(f"more than {max_operations:,} scalar operations; --max-symbolic N raises the limit", wrt)
     except Unsupported as unsupported:
@@ -184,45 +184,44 @@ def central_difference_exact(
     index: int | tuple[int, ...] = 0,
     digits: int = 80,
 ) -> float | None:
-    """The derivative of ``sum(upstream * output)`` with respect to one entry (a flat or a full index) of the input
-    ``name``.
+    """The derivative of ``sum(upstream * output)`` with respect to one entry (a flat or a full index) of an input.
 
-    A central difference with step 1e-25 of the entry (1e-25 at 0) on the forward in ``digits`` digits: it uses no rule
-    for any derivative. The digits are doubled until two results agree to 1e-18. None where the output is not defined
-    on both sides, where the digits never suffice, or where the forward is too large for exact arithmetic. At a kink it
-    is the mean of the two slopes.
+    A central difference on the forward in ``digits`` digits, with step 2^-digits of the entry (2^-digits at 0): it
+    uses no rule for any derivative. The digits are doubled, up to four times, until two results agree to 1e-10. At a
+    kink it is the mean of the two slopes. None where the output is not defined on both sides, where the results never
+    agree, or where the forward is too large for exact arithmetic.
     """
-    problem = _Problem(graph, inputs, upstream, resolved, (), 10 * MAX_OPERATIONS)
-    flat = index if isinstance(index, int) else int(np.ravel_multi_index(index, np.shape(inputs[name]))) if index else 0
+    problem = _Problem(graph, inputs, upstream, resolved, (), MAX_OPERATIONS)
+    if isinstance(index, tuple):
+        index = int(np.ravel_multi_index(index, np.shape(inputs[name]))) if index else 0
     before: Raw | None = None
-    rounding = TOWARDS_ZERO
-    for precision in (digits, 2 * digits, 4 * digits, 8 * digits):
-        arithmetic = Arithmetic(precision, rounding)
+    doubtful = False
+    for step in range(5):
+        arithmetic = Arithmetic(digits << step, (TOWARDS_ZERO, AWAY_FROM_ZERO)[step % 2])
         try:
-            found = _central_difference(problem, arithmetic, name, flat)
-        except Undefined:
+            problem.check_size()
+            found = _central_difference(problem, arithmetic, name, index)
+        except (Undefined, TooManyOperations, Unsupported):
             return None
-        except (TooManyOperations, Unsupported):
-            return None
-        if before is not None and _agree(found, before, 60) and not arithmetic.cancelled:
-            return to_float(found)
-        before = found
-        rounding = AWAY_FROM_ZERO if rounding == TOWARDS_ZERO else TOWARDS_ZERO
+        if before is not None:
+            last = step == 4 or problem.count > LADDER_LIMIT
+            if _agree(found, before, 33) and (last or not (doubtful or arithmetic.cancelled)):
+                return to_float(found)
+            if last:
+                return None
+        before, doubtful = found, arithmetic.cancelled
     return None
 
 
 def _central_difference(problem: _Problem, arithmetic: Arithmetic, name: str, flat: int) -> Raw:
     at = from_float(float(np.asarray(problem.inputs[name]).ravel()[flat]))
     scale = at if at[1] else from_integer(1)
-    # 2^-83 of the entry is about 1e-25 of it, and adds to it exactly.
-    step: Raw = (0, scale[1], scale[2] - AGREED_BITS, scale[3])
+    step: Raw = (0, scale[1], scale[2] - arithmetic.digits, scale[3])
+    # Every bit of x + h counts: the sum is exact.
     exact = Arithmetic(10 * arithmetic.digits, NEAREST)
-    sides = [
-        problem.contracted(arithmetic, name, flat, exact.add(at, step)),
-        problem.contracted(arithmetic, name, flat, exact.add(at, negated(step))),
-    ]
-    difference = arithmetic.add(sides[0], negated(sides[1]))
-    return arithmetic.divide(difference, arithmetic.add(step, step))
+    above = problem.contracted(arithmetic, name, flat, exact.add(at, step))
+    below = problem.contracted(arithmetic, name, flat, exact.add(at, negated(step)))
+    return arithmetic.divide(arithmetic.add(above, negated(below)), arithmetic.add(step, step))
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +278,8 @@ class _Problem:
         self.size = prod(self.shape(graph.output))
         weights = np.broadcast_to(np.asarray(upstream, dtype=np.float64), self.shape(graph.output))
         self.upstream: list[float] = weights.ravel().tolist()
+        self.count = 0
+        """How many scalar operations the last forward took."""
         self._last: _Run | None = None
 
     @property
@@ -286,10 +287,6 @@ class _Problem:
         """The last run of ``chain``."""
         assert self._last is not None
         return self._last
-
-    def operations(self) -> int:
-        """How many scalar operations the last run took."""
-        return self.last.tape.count
 
     def shape(self, node: int) -> tuple[int, ...]:
         """The shape of a node's value."""
@@ -339,6 +336,7 @@ class _Problem:
                 entries[node] = self._given_entries(tape, node, replaced)
             else:
                 entries[node] = self._computed(tape, space, node, settled, entries)
+        self.count = tape.count
         return _Run(tape, entries)
 
     def _given_entries(self, tape: Tape, node: int, replaced: tuple[str, int, Raw] | None) -> list[Scalar]:
@@ -541,7 +539,7 @@ class _Whole:
         results = problem._apply(space, graph.operations[node], settled, node, given)
         computed = []
         for i, result in enumerate(results):
-            expression = self._sympy.sympify(result)
+            expression = result if isinstance(result, self._sympy.Basic) else space.number(result)
             if expression.is_number or expression.is_Float:
                 expression = self._symbol((node, i))
             elif expression.has(self._sympy.Float):
@@ -582,7 +580,7 @@ def _objects(entries: Sequence[Any], shape: tuple[int, ...]) -> Array:
     return array.reshape(shape)
 
 
-def _settle(run: Callable[[Arithmetic], list[Raw | str]], operations: Callable[[], int]) -> list[Outcome]:
+def _settle(run: Callable[[Arithmetic], list[Raw | str]], problem: _Problem) -> list[Outcome]:
     """Run at rising precision until two in a row agree, entry by entry."""
     before: list[Raw | str] | None = None
     doubtful = False
@@ -593,9 +591,9 @@ def _settle(run: Callable[[Arithmetic], list[Raw | str]], operations: Callable[[
         if before is not None:
             outcomes = [_outcome(a, b, digits) for a, b in zip(before, found, strict=True)]
             settled = all(isinstance(outcome, _Entry) for outcome in outcomes)
-            if settled and not ((doubtful or arithmetic.cancelled) and operations() <= DOUBT_LIMIT):
+            if settled and not ((doubtful or arithmetic.cancelled) and problem.count <= DOUBT_LIMIT):
                 break
-            if operations() > LADDER_LIMIT:
+            if problem.count > LADDER_LIMIT:
                 break
         before, doubtful = found, arithmetic.cancelled
     return outcomes
@@ -622,7 +620,7 @@ def _agree(a: Raw, b: Raw, bits: int) -> bool:
 def _settled_whole(problem: _Problem) -> list[Outcome] | None:
     """The gradients by way of the whole expression; None where SymPy cannot take it as one."""
     try:
-        return _settle(problem.whole().run, problem.operations)
+        return _settle(problem.whole().run, problem)
     except (Unsupported, TypeError, ValueError, ArithmeticError):
         # A formula that asks for the value of an expression, or a constant that SymPy finds infinite: the chain will
         # do.

@@ -17,7 +17,8 @@ from gradtool.references.scalars import SMOOTH
 FIFTY = Arithmetic(50, TOWARDS_ZERO)
 DOMAIN = {
     "acosh": (1.1, 9), "asin": (-0.9, 0.9), "acos": (-0.9, 0.9), "atanh": (-0.9, 0.9), "log": (0.1, 9),
-    "log1p": (-0.9, 9), "sqrt": (0.1, 9), "power": (0.1, 5), "divide": (0.5, 4), "digamma": (0.2, 9), "lgamma": (0.2, 9),
+    "log1p": (-0.9, 9), "sqrt": (0.1, 9), "power": (0.1, 5), "divide": (0.5, 4), "digamma": (0.2, 9),
+    "lgamma": (0.2, 9),
 }  # fmt: skip
 MPMATH = {
     "add": lambda a, b: a + b, "subtract": lambda a, b: a - b, "multiply": lambda a, b: a * b,
@@ -105,7 +106,9 @@ def test_relations(relation):
 def test_numbers_of_a_formula_are_exact():
     x = sympy.Symbol("x", real=True)
     assert value(x + sympy.Rational(1, 3), x=0.0) == 1 / 3
-    assert value(sympy.pi + sympy.E + sympy.EulerGamma + x, x=0.0) == pytest.approx(math.pi + math.e + 0.5772156649015329)
+    assert value(sympy.pi + sympy.E + sympy.EulerGamma + x, x=0.0) == pytest.approx(
+        math.pi + math.e + 0.5772156649015329
+    )
     assert value(x ** sympy.Rational(-3, 2), x=4.0) == 0.125
 
 

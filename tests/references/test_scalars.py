@@ -7,7 +7,14 @@ from mpmath import mp
 from gradtool.references.exact import AWAY_FROM_ZERO, TOWARDS_ZERO, ZERO, Arithmetic, Undefined, from_float, to_float
 from gradtool.references.formulas import Unsupported, derivatives, formulas
 from gradtool.references.scalars import (
-    PIECEWISE, SMOOTH, Scalar, SymPySpace, Tape, TapeSpace, TooManyOperations, local_derivative,
+    PIECEWISE,
+    SMOOTH,
+    Scalar,
+    SymPySpace,
+    Tape,
+    TapeSpace,
+    TooManyOperations,
+    local_derivative,
 )  # fmt: skip
 
 
@@ -44,7 +51,7 @@ def test_operators_have_the_derivatives_that_sympy_gives(name, operate, point):
     tape, _, (a, b) = tape_and_leaves(*point)
     found = gradient(tape, operate(a, b), [a, b])
     expected = [program.run(tape.arithmetic, list(map(from_float, point)))[0] for program in derivatives(name)]
-    assert found == [to_float(e) for e in expected]
+    assert found == [None if isinstance(e, Undefined) else to_float(e) for e in expected]
 
 
 @pytest.mark.parametrize("name", SMOOTH)
@@ -79,9 +86,11 @@ def test_a_scalar_used_twice_gets_both_contributions():
 
 
 @pytest.mark.parametrize(("name", "values", "expected", "slopes"), [
-    ("maximum", (1.0, 2.0), 2.0, [0, 1]), ("minimum", (1.0, 2.0), 1.0, [1, 0]), ("maximum", (2.0, 2.0), 2.0, [0.5, 0.5]),
+    ("maximum", (1.0, 2.0), 2.0, [0, 1]), ("minimum", (1.0, 2.0), 1.0, [1, 0]),
+    ("maximum", (2.0, 2.0), 2.0, [0.5, 0.5]),
     ("abs", (-2.0,), 2.0, [-1]), ("abs", (2.0,), 2.0, [1]), ("abs", (0.0,), 0.0, [0]), ("sign", (-2.0,), -1.0, [0]),
-    ("floor", (1.5,), 1.0, [0]), ("ceil", (1.5,), 2.0, [0]), ("round", (2.5,), 2.0, [0]), ("round", (1e300,), 1e300, [0]),
+    ("floor", (1.5,), 1.0, [0]), ("ceil", (1.5,), 2.0, [0]), ("round", (2.5,), 2.0, [0]),
+    ("round", (1e300,), 1e300, [0]),
     ("lt", (1.0, 2.0), 1.0, [0, 0]), ("ge", (1.0, 2.0), 0.0, [0, 0]), ("eq", (2.0, 2.0), 1.0, [0, 0]),
     ("where", (1.0, 5.0, 6.0), 5.0, [0, 1, 0]), ("where", (0.0, 5.0, 6.0), 6.0, [0, 0, 1]),
 ])  # fmt: skip
@@ -116,7 +125,7 @@ def test_arrays_broadcast_and_numpy_works_on_them():
 
 
 def test_sort_moves_the_scalars_themselves():
-    tape, space, leaves = tape_and_leaves(3.0, 1.0, 2.0)
+    _, space, leaves = tape_and_leaves(3.0, 1.0, 2.0)
     ordered = space.sort(np.array(leaves, dtype=object))
     assert [s is leaves[i] for s, i in zip(ordered, (1, 2, 0), strict=True)] == [True] * 3
     ordered = space.sort(np.array([*leaves, space.log(0)], dtype=object))
@@ -124,7 +133,7 @@ def test_sort_moves_the_scalars_themselves():
 
 
 def test_what_is_undefined_does_harm_only_where_it_is_used():
-    tape, space, (x,) = tape_and_leaves(-4.0)
+    _, space, (x,) = tape_and_leaves(-4.0)
     bad = space.sqrt(x)
     assert "sqrt(-4) in n7" in str(bad.undefined)
     assert number(space.where(space.gt(x, 0), bad, -x)) == 4

@@ -1,0 +1,398 @@
+"""Sampling a function along straight lines: the evaluable things, what is measured of them, and how noisy that is.
+
+Source: Moré and Wild, "Estimating computational noise" (SIAM J. Sci. Comput. 33, 2011): the noise of a black box is
+what differs from a polynomial over a tiny interval, which is widened where the values are equal.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import log2
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Integers = NDArray[np.intp]
+
+EPSILON = 2.0**-52
+TINY = 5e-324
+BLOCK = 1_000_000
+"""Elements of one array of points, or of outputs, that are held at a time."""
+STENCIL = np.sort(np.round(np.arange(1, 12) * (5**0.5 - 1) / 2 % 1 * 4096)) / 4096
+"""Where noise is sampled: unevenly, as rounding on a grid would not show in samples that fall in step with it; and at
+multiples of 2**-12, so that the points themselves are not rounded."""
+POLYNOMIALS = np.linalg.qr(np.vander(2 * STENCIL - 1, 7, increasing=True))[0]
+"""Orthonormal polynomials on the stencil, by degree."""
+
+DOMAIN_ERRORS = (ArithmeticError, ValueError, np.linalg.LinAlgError)
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Outputs at P points, shape ``(P, *output_shape)``. ``same_piece[p]`` says whether point p lies on the same smooth
+    piece as the base point (what is tied at the base point aside); None where that is not known."""
+
+    outputs: Array
+    same_piece: Mask | None = None
+
+
+class Evaluable(Protocol):
+    """A function at a base point. Where a point is outside the domain its output is not finite."""
+
+    def base(self) -> Array:
+        """The output at the base point."""
+        ...
+
+    def many(self, name: str, points: Array) -> Samples:
+        """Outputs with input ``name`` replaced by each of ``points``, shape ``(P, *shape)``, the rest at the base."""
+        ...
+
+    def noise(self) -> Array | None:
+        """A bound on the rounding error of each entry of the output; None where it must be measured."""
+        ...
+
+
+class FunctionEvaluable:
+    """A Python function as an ``Evaluable``, called point by point.
+
+    ``inputs`` is a mapping (passed by keyword where the function allows it, else in order) or a sequence (passed in
+    order; the names are then ``"0"``, ``"1"``, ...). A float goes in as a float, an array as a fresh copy. At a
+    perturbed point ``ArithmeticError``, ``ValueError`` and ``LinAlgError`` count as leaving the domain; at the base
+    point they, and any other exception anywhere, reach the caller. Raises ``TypeError`` for a complex output.
+    """
+
+    def __init__(self, function: Callable[..., Any], inputs: Mapping[str, Any] | Sequence[Any]) -> None:
+        named = isinstance(inputs, Mapping)
+        items: Mapping[str, Any] = inputs if isinstance(inputs, Mapping) else {str(i): v for i, v in enumerate(inputs)}
+        self._function = function
+        self._inputs = {name: np.asarray(value) for name, value in items.items()}
+        self._by_keyword = named and _takes_keywords(function, list(items))
+        self._base: Array | None = None
+        self.calls = 0
+        self.roundoff = 2.0**-53
+        """The unit roundoff of what the function returns."""
+
+    @property
+    def inputs(self) -> dict[str, Array]:
+        """The inputs as arrays."""
+        return dict(self._inputs)
+
+    def base(self) -> Array:
+        """The output at the base point, computed once."""
+        if self._base is None:
+            self._base = self._call(None, None)
+        return self._base
+
+    def many(self, name: str, points: Array) -> Samples:
+        """The outputs at ``points``; a row of NaN where the function leaves its domain."""
+        base = self.base()
+        outputs = np.full((len(points), *base.shape), np.nan)
+        for i, point in enumerate(points):
+            try:
+                outputs[i] = self._call(name, point)
+            except DOMAIN_ERRORS:
+                continue
+        return Samples(outputs)
+
+    def noise(self) -> Array | None:
+        """None: nothing is known of a black box."""
+        return None
+
+    def _call(self, name: str | None, point: Array | None) -> Array:
+        self.calls += 1
+        values: dict[str, Any] = {}
+        for key, value in self._inputs.items():
+            chosen = value if key != name or point is None else point
+            values[key] = np.array(chosen) if np.ndim(chosen) else np.asarray(chosen).item()
+        with np.errstate(all="ignore"):
+            output = self._function(**values) if self._by_keyword else self._function(*values.values())
+        result = np.asarray(output)
+        if np.iscomplexobj(result):
+            raise TypeError("the function returns complex numbers")
+        if result.dtype.kind == "f" and self._base is None:
+            self.roundoff = float(np.finfo(result.dtype).eps) / 2
+        result = result.astype(np.float64)
+        if self._base is not None and result.shape != self._base.shape:
+            raise TypeError(f"the output changes shape, from {self._base.shape} to {result.shape}")
+        return result
+
+
+def _takes_keywords(function: Callable[..., Any], names: list[str]) -> bool:
+    try:
+        inspect.signature(function).bind(**dict.fromkeys(names))
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+@dataclass(slots=True)
+class Measure:
+    """Turns outputs into one number a point: ``sum(upstream * (output - base))``. Outputs are differenced before they
+    are contracted, so a large part that does not change costs no digits."""
+
+    base: Array
+    upstream: Array
+    used: Mask | None
+    magnitude: float
+    weight: float
+    noise: float | None
+    failure: str | None = None
+
+    @staticmethod
+    def of(function: Evaluable, upstream: Any) -> Measure:
+        """The measure for a function and an upstream gradient that broadcasts to its output."""
+        output = np.asarray(function.base(), dtype=np.float64)
+        weights = np.broadcast_to(np.asarray(upstream, dtype=np.float64), output.shape).ravel()
+        base = output.ravel()
+        used = None
+        if not np.all(weights):
+            # What the upstream gradient ignores may be infinite: 0 * inf must not spoil the rest.
+            used = weights != 0
+            weights, base = weights[used], base[used]
+        failure = None if np.isfinite(base).all() else "the function is not finite at this point"
+        if failure is None and not np.isfinite(weights).all():
+            failure = "the upstream gradient is not finite"
+        known, weight = function.noise(), float(np.abs(weights).sum())
+        noise = None
+        if known is not None:
+            flat = np.broadcast_to(np.asarray(known, dtype=np.float64), output.shape).ravel()
+            noise = float(np.abs(weights) @ (flat if used is None else flat[used]))
+            if not np.isfinite(noise):
+                noise = None
+        return Measure(base, weights, used, float(np.abs(weights) @ np.abs(base)), weight, noise, failure)
+
+    def contract(self, outputs: Array) -> tuple[Array, Array, Array]:
+        """``(change, magnitude, rounding)`` for outputs of shape ``(P, ...)``: the contracted change, the contracted
+        size of the outputs, and a bound on the rounding of the contraction itself. NaN where an output is not
+        finite."""
+        flat = np.asarray(outputs, dtype=np.float64).reshape(len(outputs), -1)
+        if self.used is not None:
+            flat = flat[:, self.used]
+        weights = np.abs(self.upstream)
+        difference = flat - self.base
+        change = difference @ self.upstream
+        rounding = (4 + log2(max(self.base.size, 1))) * EPSILON * (np.abs(difference) @ weights)
+        rounding += 4 * TINY * (self.base.size + self.weight)
+        change[~np.isfinite(change)] = np.nan
+        return change, np.abs(flat) @ weights, rounding
+
+
+class Lines(Protocol):
+    """Straight lines through the base point of one input."""
+
+    count: int
+    reach: Array
+    """How far from 0 the base point is along each line, in units of the line's parameter."""
+    floor: Array
+    """The smallest step that still moves the point along each line."""
+    extra: Array
+    """A bound on the change of the output that rounding of the points makes, a line."""
+    size: int
+
+    def points(self, lines: Integers, steps: Array) -> tuple[Array, Array]:
+        """The points at the signed ``steps`` along ``lines``, and the steps truly taken. Steps come in two halves, the
+        second the opposite of the first."""
+        ...
+
+
+class Entries:
+    """One line for each entry of an input."""
+
+    def __init__(self, x: Array) -> None:
+        self.x = x
+        self._flat = x.ravel()
+        self.count = self.size = x.size
+        self.reach = np.abs(self._flat)
+        self.floor = np.maximum(self.reach * 2.0**-50, 2.0**-1010)
+        self.extra = np.zeros(self.count)
+
+    def points(self, lines: Integers, steps: Array) -> tuple[Array, Array]:
+        """Points with one entry moved. Away from 0 first: the step that float64 makes of that is then exact on the
+        other side too."""
+        half = len(steps) // 2
+        at = self._flat[lines[:half]]
+        sign = np.where(at < 0, -1.0, 1.0)
+        far = at + sign * steps[:half]
+        taken = np.abs(far - at)
+        near = at - sign * taken
+        moved = np.concatenate((np.where(sign > 0, far, near), np.where(sign > 0, near, far)))
+        base = self._flat[lines]
+        points = np.empty((len(steps), self.size))
+        points[:] = self._flat
+        points[np.arange(len(steps)), lines] = moved
+        return points.reshape(len(steps), *self.x.shape), np.abs(moved - base)
+
+
+@dataclass(slots=True)
+class Field:
+    """The lines of one input, and how to take samples along them."""
+
+    function: Evaluable
+    name: str
+    lines: Lines
+    measure: Measure
+    tied: Mask | None = None
+    evaluations: int = 0
+    noise: float = 0.0
+    """A bound on the noise of the contracted output at the base point."""
+    relative: float = 0.0
+    """The same elsewhere, as a share of the contracted output's size, though never more than ``most``."""
+    most: float = np.inf
+    fine: tuple[float, float] = (0.0, 0.0)
+    """``noise`` and ``relative`` as measured over the narrowest interval, and over a wider one."""
+    coarse: tuple[float, float] = (0.0, 0.0)
+    flat: bool = False
+    """Whether the measurement of noise saw no change at all."""
+    formats: tuple[bool, bool] = (True, True)
+    """Whether all outputs seen so far are numbers of single and of half precision."""
+    all_pieces: bool = False
+    """Take points on other smooth pieces too: with one step they are part of what was asked for."""
+
+    def prepare(self) -> None:
+        """Settle the noise: known, or measured."""
+        known = self.measure.noise
+        if known is None:
+            self.fine, self.coarse = self._measured_noise()
+            roundoff = getattr(self.function, "roundoff", 2.0**-53)
+            if roundoff > 2.0**-53:
+                self.fine = self.coarse = self._at_least(self.coarse, 2 * roundoff)
+            self.noise, self.relative = self.coarse
+        else:
+            self.noise, self.most = known, 8 * known
+            self.relative = known / self.measure.magnitude if self.measure.magnitude > 0 else 0.0
+
+    def _note_formats(self, outputs: Array) -> None:
+        single, half = (bool((outputs.astype(kind) == outputs).all()) for kind in (np.float32, np.float16))
+        self.formats = (self.formats[0] and single, self.formats[1] and half)
+
+    def _at_least(self, noise: tuple[float, float], share: float) -> tuple[float, float]:
+        return max(noise[0], share * self.measure.magnitude), max(noise[1], share)
+
+    def low_precision(self, changes: Array) -> float:
+        """A share of the output's size that rounding may have changed, where a function that is flat on small scales
+        takes several values on large ones, all of them numbers of single or half precision; else 0."""
+        sizes = np.abs(changes[np.isfinite(changes)])
+        if not self.flat or not self.formats[0] or len(np.unique(sizes[sizes > 0])) < 3:
+            return 0.0
+        share = 8 * 2.0 ** (-11 if self.formats[1] else -24)
+        self.fine = self.coarse = self._at_least(self.coarse, share)
+        self.noise, self.relative = self.coarse
+        return share
+
+    def sample(self, lines: Integers, steps: Array) -> Rungs:
+        """Both points at each step along each line; ``lines`` and ``steps`` have the same length."""
+        pairs = len(lines)
+        block = max(1, BLOCK // max(self.lines.size, self.measure.base.size, 1) // 2)
+        parts = [self._sample(lines[i : i + block], steps[i : i + block]) for i in range(0, pairs, block)]
+        if len(parts) == 1:
+            return parts[0]
+        return Rungs(*(np.concatenate(column) for column in zip(*map(Rungs.columns, parts), strict=True)))
+
+    def _sample(self, lines: Integers, steps: Array) -> Rungs:
+        pairs = len(lines)
+        points, taken = self.lines.points(np.concatenate((lines, lines)), np.concatenate((steps, -steps)))
+        samples = self.function.many(self.name, points)
+        self.evaluations += 2 * pairs
+        change, magnitude, rounding = self.measure.contract(samples.outputs)
+        if self.flat:
+            self._note_formats(samples.outputs[np.isfinite(change)])
+        if samples.same_piece is not None and not self.all_pieces:
+            change[~samples.same_piece] = np.nan
+        change[~(np.isfinite(taken) & (taken > 0))] = np.nan
+        noise = np.maximum(np.minimum(self.relative * magnitude, self.most), self.noise)
+        bound = EPSILON * magnitude + noise + rounding + np.tile(self.lines.extra[lines], 2)
+        return Rungs(taken[:pairs], taken[pairs:], change[:pairs], change[pairs:], bound[:pairs], bound[pairs:])
+
+    def _measured_noise(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Twice ``(at the base point, elsewhere as a share of the output's size)``: the noise of ``sum(upstream *
+        output)`` over a narrow and over a wider interval, six standard deviations of what is left of samples when a
+        polynomial is taken out. Both are the same where the narrow one sees no change at all."""
+        if self.lines.size == 0:
+            return (0.0, 0.0), (0.0, 0.0)
+        x = self._input()
+        rng = np.random.default_rng(20110817)
+        size = np.where(x == 0, 0.0, np.exp2(np.floor(np.log2(np.abs(x)))))
+        scale = np.where(x == 0, 1.0, size)
+        sign = np.where(rng.random(x.shape) < 0.5, -1.0, 1.0)
+        narrow = 2.0**-37 * scale
+        # Rounding to float32, or of a large intermediate result, shows over a wider interval only. That is looked at
+        # some way off: beside the point there may be a kink, which is no noise.
+        wide = [np.minimum(2.0**-19 * scale, 0.5)]
+        wide += [np.maximum(wide[0], 2.0**-e * size) for e in (13, 6)]
+        wide += [np.maximum(wide[-1], 2.0**-e) for e in (25, 19, 13, 6) if size.min() < 2.0**-e]
+        places = [x + start * sign * scale for start in (0.11, -0.07)]
+        fine = self._noise_at(places[0], narrow * sign, 4)
+        coarse: tuple[float, float] | None = None
+        for width in wide:
+            coarse = self._noise_at(places[0], width * sign, 7)
+            if coarse is not None:
+                break
+        again = self._noise_at(places[1], width * sign, 7)
+        self.flat = fine is None and coarse is None
+        self._note_formats(self.measure.base)
+        if again is not None:
+            coarse = again if coarse is None else (max(coarse[0], again[0]), max(coarse[1], again[1]))
+        here = self._noise_at(x, narrow * sign, 4)
+        if coarse is None or (fine is not None and coarse[1] > 2.0**-8):
+            # More than half precision would leave: that is the function itself.
+            coarse = fine or (0.0, 0.0)
+        fine = coarse if fine is None or here is None else fine
+        at_base = coarse[0] if here is None else here[0]
+        far = coarse[0] if coarse[1] > 8 * fine[1] else at_base
+        return (at_base, fine[1]), (max(far, at_base), max(coarse[1], fine[1]))
+
+    def _noise_at(self, origin: Array, width: Array, terms: int) -> tuple[float, float] | None:
+        """The noise seen over an interval, outright and as a share of the output's size; None where most of the values
+        are equal, 0 where they leave the domain."""
+        samples = self.function.many(self.name, origin + STENCIL.reshape(-1, *[1] * origin.ndim) * width)
+        self.evaluations += len(STENCIL)
+        change, magnitude, _ = self.measure.contract(samples.outputs)
+        if not np.isfinite(change).all():
+            return 0.0, 0.0
+        if np.count_nonzero(np.diff(change) == 0) >= 6:
+            return None
+        basis = POLYNOMIALS[:, :terms]
+        rest = change - basis @ (basis.T @ change)
+        noise, size = 6 * float(np.sqrt(rest @ rest / (len(rest) - terms))), float(magnitude.max())
+        return noise, noise / size if size > 0 else 0.0
+
+    def _input(self) -> Array:
+        return np.asarray(self.lines.points(np.zeros(2, dtype=np.intp), np.zeros(2))[0][0], dtype=np.float64)
+
+
+@dataclass(slots=True)
+class Rungs:
+    """Samples in pairs. All arrays have the same shape: (pairs,) as they come, (lines, rungs) in a table, where a step
+    of NaN is a hole. ``up`` and ``down`` are changes from the base value, NaN where the point cannot be used."""
+
+    up_step: Array
+    down_step: Array
+    up: Array
+    down: Array
+    up_bound: Array
+    down_bound: Array
+
+    def columns(self) -> tuple[Array, ...]:
+        """The six arrays."""
+        return self.up_step, self.down_step, self.up, self.down, self.up_bound, self.down_bound
+
+    def take(self, rows: Integers | Mask) -> Rungs:
+        """These lines of a table."""
+        return Rungs(*(column[rows] for column in self.columns()))
+
+    def with_more(self, other: Rungs) -> Rungs:
+        """Both tables side by side, the largest steps first, holes last."""
+        joined = [np.concatenate(pair, axis=1) for pair in zip(self.columns(), other.columns(), strict=True)]
+        order = np.argsort(-(joined[0] + joined[1]), axis=1, kind="stable")
+        keep = ~np.isnan(np.take_along_axis(joined[0], order, axis=1)).all(axis=0)
+        return Rungs(*(np.take_along_axis(column, order, axis=1)[:, keep] for column in joined))
+
+    @staticmethod
+    def empty(lines: int) -> Rungs:
+        """A table without rungs."""
+        return Rungs(*(np.empty((lines, 0)) for _ in range(6)))

@@ -1,0 +1,75 @@
+"""Shaping: entries move as in NumPy, gradients move back."""
+
+import numpy as np
+import pytest
+
+NAMES = [
+    "reshape", "flatten", "squeeze", "expand_dims", "concat", "stack", "index", "broadcast_to", "flip", "roll",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cases(name, check_cases):
+    check_cases(name)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        (0,), (-1, 2), (slice(None), 1), (slice(1, None), slice(None, None, -1)), (Ellipsis,), (Ellipsis, 0),
+        (None, 0), (0, None, Ellipsis, None), (slice(5, 2),), (slice(-2, 100, 2), 0, 1), (), (1, Ellipsis, 2),
+        (0, 1, Ellipsis, 2), (0, 1, 2, None),
+    ],
+)  # fmt: skip
+def test_index_as_numpy(key, at):
+    x = np.arange(24.0).reshape(2, 3, 4)
+    point = at("index", x, key=key)
+    np.testing.assert_array_equal(point.out(), x[key])
+    assert point.settled.shape == x[key].shape
+    expected = np.zeros_like(x)
+    expected[key] = x[key] + 1
+    np.testing.assert_array_equal(point.vjp(0, x[key] + 1), expected)
+
+
+def test_broadcast_sums_back(at):
+    assert at("broadcast_to", [[1.0], [2.0]], shape=(4, 2, 3)).vjp(0).tolist() == [[12], [12]]
+    assert at("broadcast_to", 2.0, shape=3).vjp(0, [1.0, 2.0, 4.0]) == 7
+
+
+def test_parts_of_a_concatenation(at):
+    upstream = np.arange(10.0).reshape(2, 5)
+    point = at("concat", np.zeros((2, 3)), np.zeros((2, 2)), axis=1)
+    assert point.vjp(0, upstream).tolist() == [[0, 1, 2], [5, 6, 7]]
+    assert point.vjp(1, upstream).tolist() == [[3, 4], [8, 9]]
+    assert at("stack", 1.0, 2.0, 3.0).vjp(2, [7.0, 8.0, 9.0]) == 9
+
+
+
+def test_reshape_infers_a_length(at):
+    assert at("reshape", np.zeros((2, 6)), shape=(3, -1)).settled.shape == (3, 4)
+    assert at("reshape", np.zeros((2, 6)), shape=-1).settled.shape == (12,)
+    assert at("reshape", np.zeros((0, 6)), shape=(2, 0)).settled.shape == (2, 0)
+
+
+def test_refusals(refuses):
+    assert refuses("reshape", (2, 3), shape=(4, 2)) == (
+        "shape (2, 3) has 6 entries and cannot become (4, 2), which has 8"
+    )
+    assert "-1" in refuses("reshape", (2, 3), shape=(4, -1))
+    assert "-1" in refuses("reshape", (2, 3), shape=(-1, -1))
+    assert "not negative" in refuses("reshape", (2, 3), shape=(-2, -3))
+    message = refuses("concat", (2, 3), (2, 4), axis=0)
+    assert "(2, 3) and (2, 4) (argument 2)" in message
+    assert "axis 0 only" in message
+    assert "stack" in refuses("concat", (), ())
+    assert "(3,) and (4,) (argument 3)" in refuses("stack", (3,), (3,), (4,))
+    assert refuses("index", (3, 4), key=(5,)) == "index 5 is out of range: axis 0 of shape (3, 4) has indices -3 to 2"
+    assert "no entries" in refuses("index", (0,), key=(0,))
+    assert "too many" in refuses("index", (3,), key=(0, 0))
+    assert "one '...'" in refuses("index", (3,), key=(Ellipsis, Ellipsis))
+    assert "step" in refuses("index", (3,), key=(slice(0, 3, 0),))
+    assert "(2, 3) does not broadcast to (3, 2)" in refuses("broadcast_to", (2, 3), shape=(3, 2))
+    assert "does not broadcast" in refuses("broadcast_to", (2, 3), shape=(3,))
+    assert "length 3" in refuses("squeeze", (1, 3), axis=1)
+    assert "out of range" in refuses("expand_dims", (3,), axis=3)
+    assert "out of range" in refuses("flip", (3,), axis=1)

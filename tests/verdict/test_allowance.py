@@ -1,0 +1,64 @@
+"""The allowance covers what rounding does to honest gradients, and little more."""
+
+import numpy as np
+import pytest
+
+from gradtool.autodiff import backward, forward, make_plan
+from gradtool.language import parse
+from gradtool.references import symbolic_gradient
+from gradtool.verdict import quick_allowance, rounding_allowance
+
+PROGRAMS = [
+    ("exp(sin(x^2))", {"x": 0.7}),
+    ("((x + 1e8) - 1e8)^2", {"x": 0.1}),
+    ("1e16*x - 1e16*x + x", {"x": 1.0}),
+    ("(1 - cos(x)) / x^2", {"x": 1e-5}),
+    ("sum(x^2)*mean(x)", {"x": np.linspace(0.1, 1.3, 50)}),
+    ("log(sum(exp(x))) - max(x)", {"x": np.array([1.0, 2.0, 30.0])}),
+    ("dot(x, y)^3", {"x": np.array([1e8, 1.0, -1e8]), "y": np.array([1.0, 1e-3, 1.0])}),
+    ("sum(softmax(x)*y)", {"x": np.array([-1.0, 1.9, 0.1]), "y": np.array([1.0, 2.0, -1.0])}),
+]
+
+
+@pytest.mark.parametrize(("text", "inputs"), PROGRAMS, ids=[p[0] for p in PROGRAMS])
+def test_honest_rounding_is_inside(text, inputs):
+    graph = parse(text)
+    plan = make_plan(graph, inputs)
+    gradients = backward(plan, forward(plan, inputs), 1.0)
+    exact = symbolic_gradient(graph, inputs, 1.0, plan.resolved, plan.wrt).gradients
+    allowed = rounding_allowance(plan, inputs, 1.0, gradients)
+    for name in plan.wrt:
+        ours = np.asarray(gradients.of(name))
+        assert np.all(np.abs(ours - exact[name].value) <= allowed[name])
+
+
+@pytest.mark.parametrize(("text", "inputs"), PROGRAMS[:1] + PROGRAMS[4:5] + PROGRAMS[7:], ids=lambda p: str(p)[:12])
+def test_a_well_conditioned_gradient_is_allowed_little(text, inputs):
+    plan = make_plan(parse(text), inputs)
+    gradients = backward(plan, forward(plan, inputs), 1.0)
+    allowed = rounding_allowance(plan, inputs, 1.0, gradients)
+    for name in plan.wrt:
+        assert np.max(allowed[name]) <= 1e-12 * np.max(np.abs(np.asarray(gradients.of(name))))
+
+
+def test_an_ill_conditioned_one_is_allowed_as_much_as_it_lost():
+    inputs = {"x": 0.1}
+    plan = make_plan(parse("((x + 1e8) - 1e8)^2"), inputs)
+    gradients = backward(plan, forward(plan, inputs), 1.0)
+    allowed = float(rounding_allowance(plan, inputs, 1.0, gradients)["x"])
+    assert 1e-9 < allowed < 1e-5
+
+
+def test_the_quick_allowance_grows_with_what_was_added_up():
+    plan = make_plan(parse("x"), {"x": 1.0})
+    alone = quick_allowance(plan, np.array(1.0), [np.array(1.0)])
+    cancelled = quick_allowance(plan, np.array(1.0), [np.array(1e6), np.array(-1e6 + 1)])
+    assert float(alone) < 1e-14
+    assert float(cancelled) > 1e-10
+
+
+def test_labels_are_not_perturbed():
+    inputs = {"z": np.array([[1.0, 2.0], [0.5, -1.0]]), "y": np.array([0.0, 1.0])}
+    plan = make_plan(parse("cross_entropy(z, y)"), inputs)
+    gradients = backward(plan, forward(plan, inputs), 1.0)
+    assert np.max(rounding_allowance(plan, inputs, 1.0, gradients)["z"]) < 1e-13
