@@ -13,11 +13,21 @@ from numpy.typing import NDArray
 
 from gradtool.autodiff import Gradients, Plan, backward, edges, forward, make_plan
 from gradtool.autodiff.plan import MAX_SIZE
-from gradtool.diagnosis import Health, find_health, layer_norms
+from gradtool.diagnosis import Health, find_health
 from gradtool.graph import CONSTANT, Graph
 from gradtool.language import InputValue, SourceError, expressions
-from gradtool.references import Evaluable, FunctionEvaluable, GraphFunction, Numeric, SymbolicResult
-from gradtool.references import TooManyOperations, Unsupported, central_difference_exact, exact_run, symbolic_gradient
+from gradtool.references import (
+    Evaluable,
+    FunctionEvaluable,
+    GraphFunction,
+    Numeric,
+    SymbolicResult,
+    TooManyOperations,
+    Unsupported,
+    central_difference_exact,
+    exact_run,
+    symbolic_gradient,
+)
 from gradtool.references import numeric_gradient as central_differences
 from gradtool.results import EvaluationResult, InputResult, NodeResult, Reference, Rule, Verdict
 from gradtool.verdict import (
@@ -103,7 +113,7 @@ def evaluate(
         dtype=dtype,
         references=tuple(references),
         options={key: value for key, value in shown.items() if value is not None},
-        layers=tuple(layer_norms(health)) if any(d.code in ("GT103", "GT104") for d in diagnostics) else (),
+        layers=tuple(health.layers) if any(d.code in ("GT103", "GT104") for d in diagnostics) else (),
     )
 
 
@@ -385,7 +395,8 @@ class _Run:
             }
 
         decisions = judged(scale_of(gradient, quick))
-        if any(d.verdict is Verdict.UNDECIDED and not self.tie_matters[n].any() for n, d in decisions.items()):
+        undecided = [n for n, d in decisions.items() if d.verdict is Verdict.UNDECIDED and not self.tie_matters[n].any()]
+        if undecided and self.references:
             # A gradient that is nothing but rounding was perhaps measured against itself.
             full = {name: np.maximum(quick[name], self._full_allowance(name)) for name in gradient}
             decisions = judged(scale_of(gradient, full))
@@ -498,8 +509,8 @@ def _plain(value: Any) -> Any:
 def _nodes(plan: Plan, values: Sequence[Any], gradients: Gradients, jacobians: bool) -> list[NodeResult]:
     graph = plan.graph
     varies = bytearray(len(graph))
-    for node in graph.inputs.values():
-        varies[node] = 1
+    for i in graph.inputs.values():
+        varies[i] = 1
     found = []
     texts = expressions(graph)
     for node in graph:

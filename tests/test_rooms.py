@@ -33,14 +33,14 @@ def room_of(path: Path) -> str:
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
-def imported_modules(node: ast.AST) -> list[str]:
+def imported_modules(node):
     if isinstance(node, ast.ImportFrom) and node.module:
         return [node.module]
     return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_a_room_imports_only_from_rooms_below(path: Path) -> None:
+def test_a_room_imports_only_from_rooms_below(path):
     room = room_of(path)
     assert room in FLOOR, f"{room} is in no room of the house: put it in FLOORS, in its place"
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -52,7 +52,7 @@ def test_a_room_imports_only_from_rooms_below(path: Path) -> None:
             assert other == room or FLOOR[other] > FLOOR[room], f"{path.name}:{node.lineno} reaches up to {module}"
 
 
-def test_report_knows_results_alone() -> None:
+def test_report_knows_results_alone():
     for path in (PACKAGE / "report").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             for module in imported_modules(node):
@@ -60,7 +60,7 @@ def test_report_knows_results_alone() -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_inside_functions_are_slow_libraries(path: Path) -> None:
+def test_imports_inside_functions_are_slow_libraries(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for function in ast.walk(tree):
         if isinstance(function, ast.FunctionDef):
@@ -70,7 +70,7 @@ def test_imports_inside_functions_are_slow_libraries(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_nothing_is_executed_or_unpickled(path: Path) -> None:
+def test_nothing_is_executed_or_unpickled(path):
     """Expressions and values are data."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -81,7 +81,7 @@ def test_nothing_is_executed_or_unpickled(path: Path) -> None:
             assert module.split(".")[0] not in ("pickle", "marshal", "shelve", "dill"), f"{path.name}:{node.lineno}"
 
 
-def test_every_module_has_its_tests() -> None:
+def test_every_module_has_its_tests():
     """tests/ mirrors gradtool/ file by file; what is only data or a thin package file is tested where it is used."""
     missing = []
     for path in MODULES:
@@ -94,7 +94,7 @@ def test_every_module_has_its_tests() -> None:
     assert missing == []
 
 
-def test_the_top_level_holds_what_it_should() -> None:
+def test_the_top_level_holds_what_it_should():
     if not (TOP / "pyproject.toml").exists():
         pytest.skip("installed without its source tree")
     allowed = {"pyproject.toml", "README.md", "CHANGELOG.md", "gradtool", "tests", "samples"}

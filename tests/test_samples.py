@@ -3,6 +3,7 @@
 The figures of the networks were computed independently (PyTorch in float64, mpmath at 30 digits).
 """
 
+import itertools
 import json
 import math
 import re
@@ -220,7 +221,7 @@ def test_twenty_sigmoid_layers_vanish_and_the_diagnostic_says_so(monkeypatch):
     layers = [n for n in doc["nodes"] if n["name"] == "h" and n["operation"] == "sigmoid"]
     assert len(layers) == 20
     norms = [np.linalg.norm(n["upstream"]) for n in layers]
-    assert all(below < above for below, above in zip(norms, norms[1:], strict=False))
+    assert all(below < above for below, above in itertools.pairwise(norms))
     assert all(max(e["local"]) <= 0.25 for n in layers for e in n["edges"])
     assert [d["code"] for d in doc["diagnostics"]] == ["GT103"]
     assert doc["diagnostics"][0]["node"] == layers[0]["id"]

@@ -4,10 +4,12 @@ from gradtool.autodiff.backward import Gradients, backward, edges
 from gradtool.autodiff.batch import decided_by_tied_conditions, run_batch
 from gradtool.autodiff.forward import forward
 from gradtool.autodiff.plan import Plan, make_plan
+from gradtool.autodiff.rounding import Rounding
 
 __all__ = [
     "Gradients",
     "Plan",
+    "Rounding",
     "backward",
     "decided_by_tied_conditions",
     "edges",

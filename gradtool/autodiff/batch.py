@@ -69,7 +69,8 @@ def run_batch(
 def decided_by_tied_conditions(plan: Plan, values: Sequence[Any]) -> frozenset[int]:
     """Nodes such as ``where`` whose condition comes from a comparison that sits on its threshold at ``values``: whichever way
     the point moves, they may take the other branch, as is to be expected of a tie."""
-    tied, decided = set(), set()
+    tied: set[int] = set()
+    decided: set[int] = set()
     for i, operation in enumerate(plan.operations):
         settled = plan.resolved[i]
         if operation is None or settled is None:
@@ -138,7 +139,8 @@ def _same_piece(
     plan: Plan, i: int, operation: Operation, values: Sequence[Any], arguments: list[Array], points: int
 ) -> NDArray[np.bool_]:
     settled = plan.resolved[i]
-    assert settled is not None and operation.piece is not None
+    assert settled is not None
+    assert operation.piece is not None
     base_arguments = [np.asarray(values[a], dtype=plan.dtype) for a in plan.graph.arguments[i]]
     base = np.asarray(operation.piece(*base_arguments, **settled.parameters))
     piece = np.asarray(operation.piece(*arguments, **settled.parameters))

@@ -84,7 +84,8 @@ def perturbed(plan: Plan, i: int, arguments: list[Any], perturb: Perturb) -> lis
     operation: the 2 in ``x^2`` is exact.
     """
     settled, operation = plan.resolved[i], plan.operations[i]
-    assert settled is not None and operation is not None
+    assert settled is not None
+    assert operation is not None
     sources = plan.graph.arguments[i]
     return [
         argument

@@ -64,7 +64,7 @@ def make_plan(
     shared: dict[str, Resolved] = {}
     scalar = dtype == "float64"
     for i, (name, arguments) in enumerate(zip(graph.operations, graph.arguments, strict=True)):
-        if name == INPUT or name == CONSTANT:
+        if name in (INPUT, CONSTANT):
             value = inputs[input_of[i]] if name == INPUT else graph.parameters[i]["value"]
             shape = np.shape(value)
             shapes.append(shape)

@@ -18,6 +18,7 @@ What to do
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
 
 import numpy as np
 
@@ -32,13 +33,17 @@ def find(health: Health, thresholds: Mapping[str, float]) -> Iterator[Diagnostic
     """At most one finding for values, and one for gradients where all values are finite."""
     del thresholds
     graph, plan = health.plan.graph, health.plan
-    for i in range(len(graph)):
+    for i, value in enumerate(health.values):
+        if isinstance(value, float) and isfinite(value):
+            continue
         bad = ~np.isfinite(health.value(i))
         if bad.any():
             example = float(health.value(i)[bad][0])
             above = "given as" if plan.operations[i] is None else "first here:"
             yield Diagnostic("GT102", "error", f"{health.label(i)} is not finite, {above} {example}", i)
             return
+    if all(np.isfinite(health.gradients.of(name)).all() for name in plan.wrt):
+        return
     for i in range(graph.output, -1, -1):
         upstream = health.upstream(i)
         if upstream is None or not np.isfinite(upstream).all() or plan.operations[i] is None:

@@ -19,10 +19,11 @@ What to do
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 import numpy as np
 
-from gradtool.diagnosis.health import Health, layer_norms
+from gradtool.diagnosis.health import Health
 from gradtool.results import Diagnostic
 
 THRESHOLDS: Mapping[str, float] = {"ratio": 1e-4, "steps": 4}
@@ -30,14 +31,14 @@ THRESHOLDS: Mapping[str, float] = {"ratio": 1e-4, "steps": 4}
 
 def find(health: Health, thresholds: Mapping[str, float]) -> Iterator[Diagnostic]:
     """At most one finding: from the layer with the largest norm down to the smallest behind it."""
-    layers = [(i, norm) for i, norm in layer_norms(health) if np.isfinite(norm)]
+    layers = [(i, norm) for i, norm in health.layers if np.isfinite(norm)]
     if len(layers) < 2:
         return
     top = max(range(len(layers)), key=lambda k: layers[k][1])
     below = layers[top:]
     bottom = min(range(len(below)), key=lambda k: (below[k][1], -k))
     norms = [norm for _, norm in below[: bottom + 1]]
-    shrinking = sum(after < before for before, after in zip(norms, norms[1:], strict=False))
+    shrinking = sum(after < before for before, after in pairwise(norms))
     if norms[-1] > 0 and norms[-1] < thresholds["ratio"] * norms[0] and shrinking >= thresholds["steps"]:
         first, last = below[0][0], below[bottom][0]
         yield Diagnostic(

@@ -18,10 +18,11 @@ What to do
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 import numpy as np
 
-from gradtool.diagnosis.health import Health, layer_norms
+from gradtool.diagnosis.health import Health
 from gradtool.results import Diagnostic
 
 THRESHOLDS: Mapping[str, float] = {"ratio": 1e4, "steps": 4}
@@ -29,14 +30,14 @@ THRESHOLDS: Mapping[str, float] = {"ratio": 1e4, "steps": 4}
 
 def find(health: Health, thresholds: Mapping[str, float]) -> Iterator[Diagnostic]:
     """At most one finding: from the smallest norm down to the largest behind it."""
-    layers = [(i, norm) for i, norm in layer_norms(health) if np.isfinite(norm) and norm > 0]
+    layers = [(i, norm) for i, norm in health.layers if np.isfinite(norm) and norm > 0]
     if len(layers) < 2:
         return
     bottom = max(range(len(layers)), key=lambda k: layers[k][1])
     above = layers[: bottom + 1]
     top = min(range(len(above)), key=lambda k: above[k][1])
     norms = [norm for _, norm in above[top:]]
-    growing = sum(after > before for before, after in zip(norms, norms[1:], strict=False))
+    growing = sum(after > before for before, after in pairwise(norms))
     if norms[-1] > thresholds["ratio"] * norms[0] and growing >= thresholds["steps"]:
         first, last = above[top][0], layers[bottom][0]
         yield Diagnostic(

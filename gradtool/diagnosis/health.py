@@ -11,6 +11,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from gradtool.verdict import Tie
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Health:
     """A program after forward and backward, as the rules see it.
 
@@ -47,6 +48,40 @@ class Health:
         """The upstream gradient of node ``i`` as an array; None where no gradient reaches it."""
         found = self.gradients.adjoints[i]
         return None if found is None else np.asarray(found)
+
+    def norm(self, i: int) -> float:
+        """The Euclidean norm of the upstream of node ``i``, 0 where none reaches it; scaled, so that it does not overflow."""
+        found = self.gradients.adjoints[i]
+        if found is None:
+            return 0.0
+        if isinstance(found, float):
+            return abs(found)
+        size = float(np.max(np.abs(found), initial=0.0))
+        if size == 0 or not np.isfinite(size):
+            return size
+        return size * float(np.sqrt(np.sum((found.astype(np.float64) / size) ** 2)))
+
+    @cached_property
+    def layers(self) -> list[tuple[int, float]]:
+        """(node, norm of its upstream) for what a person would call the layers, from the output down.
+
+        These are the nodes that the program names, where there are at least three; else the nodes on one path to the bottom:
+        at every step the operation, while there is one, that gets the largest gradient.
+        """
+        operations, adjoints = self.plan.operations, self.gradients.adjoints
+        named = sorted(self.plan.graph.names, reverse=True)
+        nodes = [i for i in named if operations[i] is not None and adjoints[i] is not None]
+        return [(i, self.norm(i)) for i in (nodes if len(nodes) >= 3 else self._main_path())]
+
+    def _main_path(self) -> list[int]:
+        graph, plan, adjoints = self.plan.graph, self.plan, self.gradients.adjoints
+        path = [graph.output]
+        while plan.operations[path[-1]] is not None:
+            below = [a for a in graph.arguments[path[-1]] if plan.live[a] and adjoints[a] is not None]
+            if not below:
+                break
+            path.append(max(below, key=lambda a: (plan.operations[a] is not None, self.norm(a), a)))
+        return path
 
     def label(self, i: int) -> str:
         """How messages name node ``i``: ``n4 = max(y,z)``, an input by its name."""
@@ -112,35 +147,3 @@ def find_health(health: Health, thresholds: Mapping[str, Mapping[str, float]] | 
         for code, rule in HEALTH_RULES.items():
             found.extend(rule.find(health, {**rule.thresholds, **changed.get(code, {})}))
     return found
-
-
-def layer_norms(health: Health) -> list[tuple[int, float]]:
-    """(node, Euclidean norm of its upstream) for what a person would call the layers, from the output down.
-
-    These are the nodes that the program names, where there are at least three; else the nodes on one path to the bottom: at
-    every step the operation, while there is one, that gets the largest gradient.
-    """
-    graph = health.plan.graph
-    named = [i for i in sorted(graph.names, reverse=True) if health.plan.operations[i] and health.upstream(i) is not None]
-    nodes = named if len(named) >= 3 else _main_path(health)
-    return [(i, float(_norm(health.upstream(i)))) for i in nodes]
-
-
-def _norm(upstream: Array | None) -> float:
-    if upstream is None or upstream.size == 0:
-        return 0.0
-    size = float(np.max(np.abs(upstream)))
-    if size == 0 or not np.isfinite(size):
-        return size
-    return size * float(np.sqrt(np.sum((upstream.astype(np.float64) / size) ** 2)))
-
-
-def _main_path(health: Health) -> list[int]:
-    graph, plan = health.plan.graph, health.plan
-    path = [graph.output]
-    while plan.operations[path[-1]] is not None:
-        below = [a for a in graph.arguments[path[-1]] if plan.live[a] and health.upstream(a) is not None]
-        if not below:
-            break
-        path.append(max(below, key=lambda a: (plan.operations[a] is not None, _norm(health.upstream(a)), a)))
-    return path

@@ -25,11 +25,11 @@ from gradtool.ops.operation import (
 FAMILIES: dict[str, list[Operation]] = {}
 """The operations of each family, in the order in which they are declared and shown."""
 
-for _family in (
+for _family in (  # A family may build on those before it.
     "arithmetic",
     "elementary",
-    "activations",
     "selection",
+    "activations",
     "reductions",
     "linear_algebra",
     "shaping",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradtool.autodiff import Plan, decided_by_tied_conditions, run_batch
+from gradtool.autodiff import Plan, Rounding, decided_by_tied_conditions, run_batch
 from gradtool.references.numeric import Samples
 
 Array = NDArray[Any]
@@ -45,12 +45,7 @@ class GraphFunction:
         """A bound on the rounding error of each entry of the output, by Monte Carlo arithmetic: every operation's result
         is changed by one rounding, at random."""
         if self._noise is None:
-            rng = np.random.default_rng(0)
-            roundoff = float(np.finfo(np.float64).eps)
-
-            def perturb(value: Array) -> Array:
-                return np.asarray(value * (1 + roundoff * rng.choice((-1.0, 1.0), value.shape)))
-
+            rounding = Rounding(float(np.finfo(np.float64).eps), np.float64)
             base = self.base()
             graph = self._plan.graph
             if self._plan.operations[graph.output] is None:
@@ -59,7 +54,7 @@ class GraphFunction:
                 first = min(i for i, operation in enumerate(self._plan.operations) if operation is None)
                 start = np.asarray(self._values[first], dtype=np.float64)
                 same = {first: np.broadcast_to(start, (NOISE_DRAWS, *start.shape))}
-                drawn = run_batch(self._plan, self._values, same, perturb=perturb).outputs
+                drawn = run_batch(self._plan, self._values, same, perturb=rounding).outputs
                 with np.errstate(invalid="ignore"):
                     self._noise = NOISE_SAFETY * np.max(np.abs(drawn - base), axis=0)
         return self._noise

@@ -23,9 +23,9 @@ EPSILON = 2.0**-52
 TINY = 5e-324
 BLOCK = 1_000_000
 """Elements of one array of points, or of outputs, that are held at a time."""
-STENCIL = np.sort(np.round(np.arange(1, 12) * (5**0.5 - 1) / 2 % 1 * 4096)) / 4096
-"""Where noise is sampled: unevenly, as rounding on a grid would not show in samples that fall in step with it; and at
-multiples of 2**-12, so that the points themselves are not rounded."""
+STENCIL = np.sort(np.arange(1, 12) * (5**0.5 - 1) / 2 % 1)
+"""Where noise is sampled: unevenly and at points with many digits, as rounding on a grid, or of a product, would not
+show in samples that fall in step with it."""
 POLYNOMIALS = np.linalg.qr(np.vander(2 * STENCIL - 1, 7, increasing=True))[0]
 """Orthonormal polynomials on the stencil, by degree."""
 
@@ -316,7 +316,7 @@ class Field:
             return (0.0, 0.0), (0.0, 0.0)
         x = self._input()
         rng = np.random.default_rng(20110817)
-        size = np.where(x == 0, 0.0, np.exp2(np.floor(np.log2(np.abs(x)))))
+        size = np.abs(x)
         scale = np.where(x == 0, 1.0, size)
         sign = np.where(rng.random(x.shape) < 0.5, -1.0, 1.0)
         narrow = 2.0**-37 * scale

@@ -19,10 +19,18 @@ MOST_ROWS = 1000
 """rich lays out a few thousand cells a second; a longer grid is written plain, unfolded and without colour."""
 
 
+class _Console(Console):
+    """A console that leaves a closed pipe to its caller; rich would end the process with code 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Called by rich in the handler of the exception."""
+        raise BrokenPipeError
+
+
 def write(blocks: Iterable[Block], stream: TextIO, width: int | None, color: bool) -> None:
     """Write blocks to a terminal of ``width`` columns; None means as wide as needed."""
     blocks = list(blocks)
-    console = Console(
+    console = _Console(
         file=stream,
         width=width or _natural_width(blocks),
         height=25,  # Given, as rich asks the environment for both where one is missing; it has no other use here.

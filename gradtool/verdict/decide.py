@@ -163,7 +163,8 @@ def _confirm(
     with np.errstate(invalid="ignore", divide="ignore"):
         excess = np.where(outside, difference / np.where(bound > 0, bound, np.finfo(np.float64).tiny), -np.inf)
     index = tuple(int(k) for k in np.unravel_index(int(np.argmax(excess)), excess.shape))
-    assert opinion.value is not None and opinion.error is not None
+    assert opinion.value is not None
+    assert opinion.error is not None
     ours, theirs = float(gradient[index]), float(opinion.value[index])
     second = opinion.confirm(index)
     said = f"{_at(index)}yours {ours:.6g}, {opinion.method} {theirs:.6g} ± {float(opinion.error[index]):.1g}"

@@ -35,7 +35,7 @@ def test_shapes_that_do_not_fit_name_operation_shapes_and_place():
 
 
 def test_too_many_entries_are_refused_before_they_are_made():
-    with pytest.raises(SourceError, match="10,000,000,000 entries.*limit of 10,000,000") as caught:
+    with pytest.raises(SourceError, match=r"10,000,000,000 entries.*limit of 10,000,000") as caught:
         make_plan(parse("outer(x, x)"), {"x": np.ones(100_000)})
     assert "--max-size" in str(caught.value)
 

@@ -189,8 +189,8 @@ class TestCoverage:
     @pytest.mark.parametrize("known", [True, False], ids=["known", "measured"])
     def test_no_miss(self, known: bool) -> None:
         rng = np.random.default_rng(3)
-        relative = []
-        calls = []
+        relative: list[float] = []
+        calls: list[int] = []
         with mpmath.workdps(60):
             while len(relative) < 400:
                 magnitude = 10.0 ** rng.uniform(-8, 8)
