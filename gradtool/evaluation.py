@@ -163,7 +163,7 @@ def numeric_gradient(
 # Inputs ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Given:
     arrays: dict[str, Any]
     """Floats for scalars (a graph of scalars runs on them), float64 arrays for the rest, in the graph's order."""
@@ -267,7 +267,7 @@ def _match_upstream(upstream: Any, shape: tuple[int, ...], dtype: Any, missing: 
 # Verdicts ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass
+@dataclass(eq=False)
 class _Run:
     """A program after forward and backward, with its references computed when first needed."""
 

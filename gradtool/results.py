@@ -1,4 +1,7 @@
-"""The result types: all that a command found out, as plain frozen dataclasses. A renderer sees nothing else."""
+"""The result types: all that a command found out, as plain frozen dataclasses. A renderer sees nothing else.
+
+They hold arrays, which have no single answer to ``==``; so two results are equal only if they are the same object.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ class Verdict(StrEnum):
         return Verdict.OK
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Reference:
     """What an independent method says a gradient is.
 
@@ -45,7 +48,7 @@ class Reference:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rule:
     """The local derivative of an operation that is not elementwise: its vector-Jacobian product as text, the shape of
     the Jacobian (output's shape followed by the argument's), and, where asked for, the Jacobian itself."""
@@ -55,7 +58,7 @@ class Rule:
     jacobian: Value | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class EdgeResult:
     """One argument of a node: ``downstream`` is what this edge adds to the upstream of node ``source``."""
 
@@ -65,7 +68,7 @@ class EdgeResult:
     downstream: Value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class NodeResult:
     """A node after forward and backward. ``upstream`` is the gradient of the output with respect to this node."""
 
@@ -83,7 +86,7 @@ class NodeResult:
     """False for constants and what is computed from constants alone: they have no gradient to show."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class InputResult:
     """An input and the verdict on its gradient. ``gradient`` is None for an input that is not differentiated
     (labels, indices, masks, or left out by ``--wrt``)."""
@@ -103,7 +106,7 @@ class InputResult:
     """What ``--clip-norm`` or ``--clip-value`` would leave of the gradient."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Diagnostic:
     """A finding about the numeric health of a graph (GT1xx)."""
 
@@ -113,7 +116,7 @@ class Diagnostic:
     node: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class EvaluationResult:
     """All that ``gradtool eval`` knows of a program at a point. ``output`` is a node's id."""
 

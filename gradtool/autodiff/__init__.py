@@ -3,6 +3,7 @@
 from gradtool.autodiff.backward import Gradients, backward, edges
 from gradtool.autodiff.batch import decided_by_tied_conditions, run_batch
 from gradtool.autodiff.forward import forward
+from gradtool.autodiff.micro_batches import accumulate
 from gradtool.autodiff.plan import Plan, make_plan
 from gradtool.autodiff.rounding import Rounding
 
@@ -10,6 +11,7 @@ __all__ = [
     "Gradients",
     "Plan",
     "Rounding",
+    "accumulate",
     "backward",
     "decided_by_tied_conditions",
     "edges",

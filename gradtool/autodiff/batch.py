@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +15,7 @@ from gradtool.ops import Operation
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """``outputs`` has shape (points, *output shape). ``same_piece`` says of each point whether every operation with a kink
     stayed on the smooth piece it is on at the base point; entries that sit on the kink at the base point do not count."""
 
@@ -86,8 +84,7 @@ def decided_by_tied_conditions(plan: Plan, values: Sequence[Any]) -> frozenset[i
     return frozenset(decided)
 
 
-@dataclass(frozen=True, slots=True)
-class _Schedule:
+class _Schedule(NamedTuple):
     order: list[int]
     spent: dict[int, list[int]]
     """After node i ran, these batches are needed no more: memory stays that of the widest cut through the graph."""

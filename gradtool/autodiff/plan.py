@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,8 +16,7 @@ Shape = tuple[int, ...]
 MAX_SIZE = 10_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """A graph with the operation, the settled parameters and the shape of every node.
 
     ``operations`` and ``resolved`` are None at inputs and constants. ``live[i]`` says whether node i depends on an input

@@ -12,7 +12,7 @@ import pkgutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from gradtool.verdict import Tie
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Health:
     """A program after forward and backward, as the rules see it.
 
@@ -92,8 +92,7 @@ class Health:
         return f"n{i}, {name} = {text}" if name else f"n{i} = {text}"
 
 
-@dataclass(frozen=True, slots=True)
-class HealthRule:
+class HealthRule(NamedTuple):
     """A rule's code, documentation, thresholds and search."""
 
     code: str

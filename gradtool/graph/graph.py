@@ -10,7 +10,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 INPUT = "input"
 CONSTANT = "constant"
@@ -18,8 +18,7 @@ CONSTANT = "constant"
 Span = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """One row of a graph.
 
     ``span`` is where the node stands in ``Graph.source``, as half-open character offsets that include surrounding
@@ -35,7 +34,7 @@ class Node:
     line: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Graph:
     """A computation graph. Every argument of a node has a smaller id than the node itself.
 

@@ -344,7 +344,7 @@ def constant_value(builder: GraphBuilder, node: int) -> Any:
             try:
                 value = fold(*(known[a] for a in builder.arguments(current)))
             except OverflowError:
-                value = math.inf
+                value = _overflowed(*(known[a] for a in builder.arguments(current)))
             except (ZeroDivisionError, ValueError):
                 return None
         if not isinstance(value, float):
@@ -352,6 +352,11 @@ def constant_value(builder: GraphBuilder, node: int) -> Any:
         known[current] = value
         pending.pop()
     return known[node]
+
+
+def _overflowed(base: float, exponent: float) -> float:
+    """A power too large for a float: of a negative number to an odd exponent minus infinity, as in NumPy."""
+    return math.copysign(math.inf, base) if exponent % 2 == 1 else math.inf
 
 
 def _note_axis(builder: GraphBuilder, callee: Callee, second: Given, note: Callable[[str], None]) -> None:

@@ -460,7 +460,7 @@ class _Parser:
         number = constant_value(self.builder, node)
         value = whole(number)
         if value is None:
-            hint = None if isinstance(number, float) else "gather(x, i) picks by an array of indices"
+            hint = None if isinstance(number, float) else "numbers and arithmetic on them are constants, inputs are not"
             self._fail("an index must be a constant whole number", span, hint)
         self.builder.drop(frame.first, len(self.builder))
         return value

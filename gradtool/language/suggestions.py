@@ -13,15 +13,13 @@ from gradtool.ops import CALLS
 Complaint = tuple[str, Span, str | None]
 
 _SYNONYMS = {
-    "ln": "log", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arctan2": "atan2", "arcsinh": "asinh",
-    "arccosh": "acosh", "arctanh": "atanh", "sgn": "sign", "power": "pow", "average": "mean", "avg": "mean",
-    "sig": "sigmoid", "logistic": "sigmoid", "fabs": "abs", "absolute": "abs", "inner": "dot", "mm": "matmul",
-    "bmm": "matmul", "tr": "trace", "concatenate": "concat", "cat": "concat", "hstack": "concat", "vstack": "stack",
-    "ravel": "flatten", "inverse": "inv", "lse": "logsumexp", "if": "where", "ifelse": "where", "select": "where",
-    "swapaxes": "transpose", "mean_squared_error": "mse", "mse_loss": "mse", "l1_loss": "mae", "product": "prod",
-    "take": "gather", "embedding": "gather", "psi": "digamma", "gammaln": "lgamma",
+    "sgn": "sign", "average": "mean", "avg": "mean", "sig": "sigmoid", "inner": "dot", "mm": "matmul",
+    "bmm": "matmul", "tr": "trace", "cat": "concat", "hstack": "concat", "vstack": "stack", "inverse": "inv",
+    "lse": "logsumexp", "if": "where", "ifelse": "where", "select": "where", "swapaxes": "transpose",
+    "mean_squared_error": "mse", "product": "prod",
 }  # fmt: skip
 _MODULES = {"np", "numpy", "math", "torch", "F", "nn", "jnp", "jax", "tf", "scipy", "special", "sp", "sympy", "cmath"}
+_PICKING = {"index", "slice", "take", "gather", "getitem"}
 _GENERATORS = {"randn", "rand", "zeros", "ones", "full", "arange", "linspace", "eye"}
 
 
@@ -53,8 +51,9 @@ def unknown_function(name: str, span: Span, is_value: bool) -> Complaint:
     message = f"unknown function {quote(name)}"
     if name in _GENERATORS:
         return message, span, f"{name} makes values of inputs: write x here, and x={name}(...) beside the program"
-    near = _SYNONYMS.get(name)
-    near = near if near in CALLS else nearest(name, CALLS)
+    if name in _PICKING:
+        return message, span, "an index is written in brackets, as in x[0] or x[1:3]"
+    near = _SYNONYMS.get(name) or nearest(name, CALLS)
     if near:
         return message, span, f"did you mean {near}?"
     product = f"for a product write {name}*(...); " if len(name) < 20 else ""

@@ -54,12 +54,11 @@ def rounded(numerator: int, denominator: int, exponent: int) -> float:
     """``numerator / denominator * 2**exponent`` as the nearest float; infinite beyond the range."""
     if numerator == 0:
         return 0.0
-    shift = numerator.bit_length() - denominator.bit_length()
-    quotient = (numerator << max(0, -shift)) / (denominator << max(0, shift))
     try:
-        return math.ldexp(quotient, shift + exponent)
+        # One division of integers rounds once, to a subnormal number as well.
+        return (numerator << max(0, exponent)) / (denominator << max(0, -exponent))
     except OverflowError:
-        return math.copysign(math.inf, quotient)
+        return math.inf if (numerator > 0) == (denominator > 0) else -math.inf
 
 
 def eliminate(matrix: Array, right: Array) -> tuple[int, Array]:

@@ -270,11 +270,16 @@ _pointwise(
     derivative_range="unbounded", aliases=("binary_cross_entropy",),
 )  # fmt: skip
 
+def _bce_by_logit(z: Array, y: Array) -> Array:
+    """sigmoid(z) - y. That as it stands cancels where z is near 0 and y is 1/2, and where y is 0 or 1 and z large."""
+    near = 0.5 * np.tanh(0.5 * z) + (0.5 - y)
+    return np.where(np.abs(z) <= 1, near, times_sigmoid(1.0 - y, z) - times_sigmoid(y, -z))
+
+
 _pointwise(
     "bce_with_logits", (("z", None), ("y", None)),
     lambda z, y: _weighted(1.0 - y, log1pexp(z)) + _weighted(y, log1pexp(-z)),
-    # Not sigmoid(z) - y: for y = 1 and large z that cancels to 0.
-    (lambda z, y: times_sigmoid(1.0 - y, z) - times_sigmoid(y, -z), lambda z, y: np.broadcast_arrays(-z, y)[0]),
+    (_bce_by_logit, lambda z, y: np.broadcast_arrays(-z, y)[0]),
     "mean of log(1 + e^z) - y z", "(sigmoid(z) - y) / n and -z / n",
     ("{upstream} * (sigmoid({z}) - {y}) / n", "-{upstream} * {z} / n"),
     lambda S, z, y: S.log(1 + S.exp(z)) - y * z, domain=(_ANY, _PROBABILITY), derivative_range="[-1, 1] / n",

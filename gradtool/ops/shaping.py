@@ -253,7 +253,7 @@ def _index_vjp(upstream: Any, out: Any, x: Any, key: Key) -> Array:
 
 declare(
     Operation(
-        name="index", arguments=(Argument("x"),), formula="the entries of x that the index names",
+        name="index", arguments=(Argument("x"),), operator="[]", formula="the entries of x that the index names",
         derivative="1 from an entry to its new place, 0 for those left out", derivative_range="{0, 1}",
         resolve=_resolve_index, forward=lambda x, key: np.asarray(x)[(..., *key)], vjp=(_index_vjp,),
         rules=("{upstream} at the indexed entries of {x}, 0 elsewhere",),

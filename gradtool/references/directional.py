@@ -23,7 +23,7 @@ MISS = 1e-3
 """The probability with which an error of the size called detectable is missed."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Directional:
     """What K random directions say of a gradient; arrays have shape (K,).
 

@@ -23,7 +23,7 @@ class Unsupported(Exception):  # noqa: N818 - not an error of the user's: anothe
     """This cannot be done exactly, or not in this way. Says what."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Formulas:
     """The exact functions as SymPy expressions.
 

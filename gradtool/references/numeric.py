@@ -45,7 +45,7 @@ POOR_NOISE = 1e-4
 """The same where rounding makes the bound: smaller steps cannot help."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Numeric:
     """The gradient of one input. Arrays have the input's shape, and ``|value - truth| <= error`` entry by entry.
 
@@ -114,7 +114,7 @@ def _nothing(shape: tuple[int, ...], status: Literal["skipped", "failed"], reaso
     return Numeric(nan, np.full(shape, np.inf), nan, nan, np.zeros(shape, dtype=bool), 0, status, reason)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Slopes:
     """Results, one a line: arrays of shape (lines,). ``noise`` is the part of ``error`` that is rounding."""
 

@@ -32,7 +32,7 @@ POLYNOMIALS = np.linalg.qr(np.vander(2 * STENCIL - 1, 7, increasing=True))[0]
 DOMAIN_ERRORS = (ArithmeticError, ValueError, np.linalg.LinAlgError)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Samples:
     """Outputs at P points, shape ``(P, *output_shape)``. ``same_piece[p]`` says whether point p lies on the same smooth
     piece as the base point (what is tied at the base point aside); None where that is not known."""
@@ -130,7 +130,7 @@ def _takes_keywords(function: Callable[..., Any], names: list[str]) -> bool:
     return True
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Measure:
     """Turns outputs into one number a point: ``sum(upstream * (output - base))``. Outputs are differenced before they
     are contracted, so a large part that does not change costs no digits."""
@@ -228,7 +228,7 @@ class Entries:
         return points.reshape(len(steps), *self.x.shape), np.abs(moved - base)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Field:
     """The lines of one input, and how to take samples along them."""
 
@@ -365,7 +365,7 @@ class Field:
         return np.asarray(self.lines.points(np.zeros(2, dtype=np.intp), np.zeros(2))[0][0], dtype=np.float64)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Rungs:
     """Samples in pairs. All arrays have the same shape: (pairs,) as they come, (lines, rungs) in a table, where a step
     of NaN is a hole. ``up`` and ``down`` are changes from the base value, NaN where the point cannot be used."""

@@ -102,7 +102,7 @@ class NodeNumbers:
 NO_NUMBERS = NodeNumbers(lambda _: None, lambda _: ())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SymbolicResult:
     """What the symbolic reference found.
 
@@ -224,7 +224,7 @@ def _central_difference(problem: _Problem, arithmetic: Arithmetic, name: str, fl
     return arithmetic.divide(arithmetic.add(above, negated(below)), arithmetic.add(step, step))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Entry:
     """An entry of a gradient on which two precisions agree, and how well."""
 
@@ -235,7 +235,7 @@ class _Entry:
 Outcome = _Entry | str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Run:
     """One pass over the graph: for every node the entries as scalars."""
 

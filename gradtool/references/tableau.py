@@ -19,7 +19,7 @@ UNSEEN = 5e-7
 """What is believed of a slope, as a share of it, where steps 40 times smaller can neither confirm nor deny it."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Series:
     """Slopes over shrinking steps: central or one-sided, with a bound on the rounding of each, shape (lines, rungs)."""
 
@@ -30,7 +30,7 @@ class Series:
     """The error of a slope goes with even powers of the step (2) or with all of them (1)."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Limits:
     """What a series says of the slope at step 0: shape (lines,). ``noise`` is the part of ``error`` that is rounding;
     ``settled`` whether the smallest steps agree, or come ever closer together."""

@@ -8,8 +8,7 @@ difference lies outside and a second, independent method confirms it. Otherwise 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +20,7 @@ Mask = NDArray[np.bool_]
 RESOLUTION = 1e-4
 
 
-@dataclass(frozen=True, slots=True)
-class Opinion:
+class Opinion(NamedTuple):
     """A reference's word on one input. ``value`` is None where it has none, and ``reason`` says why.
 
     ``confirm(index)`` asks another, independent method for one entry: it gives (value, error), or None where that method
@@ -37,8 +35,7 @@ class Opinion:
     singular: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """The verdict on one input; ``reason`` is set unless it is OK without remark. ``index`` is the deciding entry."""
 
     verdict: Verdict

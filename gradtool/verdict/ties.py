@@ -11,8 +11,7 @@ all agree the function is differentiable and the value is its gradient.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +24,7 @@ Mask = NDArray[np.bool_]
 DRAWS = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Tie:
+class Tie(NamedTuple):
     """Node ``node`` sits on ``kink`` at the entries ``where`` (of the node's shape for an elementwise operation)."""
 
     node: int

@@ -434,7 +434,7 @@ def complaint(text, **more):
         ("sin(,x)", ["expected a value after '(', found ','", "  sin(,x)", "      ^"]),
         ("sum(x, axis=)", ["expected a value after '=', found ')'", "  sum(x, axis=)", "              ^"]),
         ("x[i]", ["an index must be a constant whole number", "  x[i]", "    ^",
-                  "hint: gather(x, i) picks by an array of indices"]),
+                  "hint: numbers and arithmetic on them are constants, inputs are not"]),
         ("x[1.5]", ["an index must be a constant whole number", "  x[1.5]", "    ^^^"]),
         ("x[]", ["expected a value after '[', found ']'", "  x[]", "    ^"]),
         ("x[1:2:3:4]", ["a slice has at most two colons", "  x[1:2:3:4]", "         ^",

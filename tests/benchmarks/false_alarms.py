@@ -1,0 +1,302 @@
+"""Random right programs, and how many of their gradients are not called OK; with ``--plant``, faults and how many are missed.
+
+Programs are drawn over the whole registry, at points of any magnitude and sometimes on ties. A gradient that gradtool computes
+right and calls WRONG is a false alarm, the worst thing it can do. A WRONG where the gradient is not finite though the exact
+one is counts as overflow: that is a true finding. UNDECIDED is split into what no tool could decide (a tie, a point where
+something is not finite) and the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import dataclasses
+import multiprocessing
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import gradtool
+from gradtool.autodiff import backward, forward, make_plan
+from gradtool.graph import Graph, GraphBuilder
+from gradtool.language import to_source
+from gradtool.ops import REGISTRY, Case, Operation, OperationError
+from gradtool.results import EvaluationResult, Verdict
+
+REFERENCES = {"both": ("symbolic", "numeric"), "symbolic": ("symbolic",), "numeric": ("numeric",)}
+FAULTS = ("factor 1.01", "sign", "factor 1+1e-5", "dropped")
+SHAPES: tuple[tuple[int, ...], ...] = ((), (), (), (3,), (2, 3), (2, 1), (4,), (3, 3))
+
+
+@dataclass
+class Program:
+    """A program at a point."""
+
+    graph: Graph
+    inputs: dict[str, Any]
+    upstream: Any
+
+
+class Writer:
+    """Writes one random program. Every node is evaluated as it is added: one that is not finite is mostly taken back."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.rng = rng
+        self.builder = GraphBuilder("")
+        self.inputs: dict[str, Any] = {}
+        self.pool: list[tuple[int, Any]] = []
+        self.style = rng.choice(["ordinary", "any magnitude", "integers"], p=[0.55, 0.3, 0.15])
+
+    def write(self) -> Program:
+        """Some inputs, then operations that take what is there; the last node, or a sum of some, is the output."""
+        for _ in range(self.rng.integers(1, 4)):
+            self.input(SHAPES[self.rng.integers(len(SHAPES))])
+        names = list(REGISTRY)
+        wanted = len(self.pool) + self.rng.integers(1, 9)
+        for _ in range(60):
+            if len(self.pool) >= wanted:
+                break
+            self.operation(REGISTRY[names[self.rng.integers(len(names))]])
+        output = self.pool[-1][0]
+        if np.ndim(self.pool[-1][1]) and self.rng.random() < 0.5:
+            output = self.add(REGISTRY["sum"], [output], {"axis": None, "keepdims": False}) or output
+        graph = self.builder.finish(output)
+        shape = make_plan(graph, self.inputs).output_shape
+        upstream = 1.0 if not shape and self.rng.random() < 0.5 else self.rng.normal(size=shape)
+        return Program(graph, self.inputs, upstream)
+
+    def values(self, shape: tuple[int, ...], low: float = -3.0, high: float = 3.0) -> Any:
+        """Numbers for an input."""
+        if self.style == "integers":
+            drawn = self.rng.integers(int(np.floor(low)), int(np.ceil(high)) + 1, size=shape).astype(float)
+        elif self.style == "any magnitude" and self.rng.random() < 0.7:
+            drawn = 10.0 ** self.rng.uniform(-8, 8, size=shape) * self.rng.choice([-1.0, 1.0], size=shape)
+            drawn = np.abs(drawn) if low >= 0 else drawn
+        else:
+            drawn = self.rng.uniform(low, high, size=shape)
+        if np.size(drawn) > 1 and self.rng.random() < 0.05:
+            drawn.ravel()[1] = drawn.ravel()[0]
+        return drawn if shape else float(drawn)
+
+    def input(self, shape: tuple[int, ...], low: float = -3.0, high: float = 3.0) -> int:
+        """A new input."""
+        name = f"x{len(self.inputs)}"
+        node = self.builder.input(name)
+        self.inputs[name] = self.values(shape, low, high)
+        self.pool.append((node, self.inputs[name]))
+        return node
+
+    def operation(self, operation: Operation) -> None:
+        """One more node, if the operation can take anything there is."""
+        count = 2 + int(self.rng.integers(2)) if operation.variadic else len(operation.arguments)
+        if operation.elementwise and not operation.cases:
+            shape = SHAPES[self.rng.integers(len(SHAPES))]
+            case = Case((shape,) * count, {})
+        elif operation.cases:
+            case = operation.cases[self.rng.integers(len(operation.cases))]
+        else:
+            return
+        arguments = [self.argument(operation, case, i) for i in range(len(case.shapes))]
+        parameters = {p.name: p.default for p in operation.parameters} | dict(case.parameters)
+        self.add(operation, arguments, parameters)
+
+    def argument(self, operation: Operation, case: Case, i: int) -> int:
+        """A node of the right shape: one there is, a new input, or a constant; labels are constants."""
+        if case.values and i in case.values:
+            return self.builder.constant(np.asarray(case.values[i], dtype=float))
+        shape = case.shapes[i]
+        low, high = operation.domain[min(i, len(operation.domain) - 1)]
+        fitting = [node for node, value in self.pool if np.shape(value) == shape]
+        scalars = [node for node, value in self.pool if not np.shape(value)]
+        chance = self.rng.random()
+        if operation.elementwise and scalars and chance < 0.15:
+            return scalars[self.rng.integers(len(scalars))]
+        if fitting and chance < 0.85:
+            return fitting[-1] if chance < 0.5 else fitting[self.rng.integers(len(fitting))]
+        if chance > 0.95 or len(self.inputs) >= 4:
+            node = self.builder.constant(self.values(shape, low, high))
+            return node
+        return self.input(shape, low, high)
+
+    def add(self, operation: Operation, arguments: list[int], parameters: dict[str, Any]) -> int | None:
+        """The node, or None where shapes do not fit or the value is not finite."""
+        known = dict(self.pool)
+        values = [known[a] if a in known else self.builder.value(a) for a in arguments]
+        try:
+            settled = operation.resolved([np.shape(v) for v in values], parameters)
+            with np.errstate(all="ignore"):
+                value = operation.forward(*map(np.asarray, values), **settled.parameters)
+        except OperationError:
+            return None
+        if not np.all(np.isfinite(value)) and self.rng.random() < 0.97:
+            return None
+        node = self.builder.add(operation.name, arguments, parameters)
+        self.pool.append((node, value))
+        return node
+
+
+def random_program(seed: int, number: int) -> Program:
+    """Program ``number`` of the series ``seed``."""
+    return Writer(np.random.default_rng([seed, number])).write()
+
+
+def show(program: Program) -> str:
+    """A program as one could type it."""
+    given = " ".join(f"{k}={np.asarray(v).tolist()}" for k, v in program.inputs.items())
+    return f"{to_source(program.graph)}\n      {given}\n      upstream={np.asarray(program.upstream).tolist()}"
+
+
+# Right programs ----------------------------------------------------------------------------------------------------
+
+
+def kind_of(result: EvaluationResult, name: str, exact: EvaluationResult) -> str:
+    """What became of one right gradient."""
+    found = result[name]
+    if found.verdict is Verdict.OK:
+        return "OK"
+    gradient = np.asarray(found.gradient)
+    if found.verdict is Verdict.WRONG:
+        reference = exact[name].symbolic.value
+        overflow = not np.isfinite(gradient).all() and reference is not None and np.isfinite(reference).any()
+        return "WRONG: overflow" if overflow else "WRONG: false alarm"
+    codes = {d.code for d in result.diagnostics}
+    if "GT101" in codes or "tie or kink" in (found.reason or ""):
+        return "UNDECIDED: tie"
+    if "GT102" in codes:
+        return "UNDECIDED: not finite"
+    if "GT106" in codes:
+        return "UNDECIDED: digits lost"
+    return "UNDECIDED: other"
+
+
+def check_right(seed: int, number: int) -> list[tuple[str, str, str]]:
+    """(reference set, kind, text) for every gradient of a program."""
+    program = random_program(seed, number)
+    found = []
+    exact: EvaluationResult | None = None
+    for label, references in REFERENCES.items():
+        result = gradtool.evaluate(program.graph, program.inputs, upstream=program.upstream, references=references)
+        exact = exact or result
+        for entry in result.inputs:
+            if entry.gradient is not None:
+                text = f"#{number} {entry.name}: {entry.reason}\n      {show(program)}"
+                found.append((label, kind_of(result, entry.name, exact), text))
+    return found
+
+
+# Planted faults ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def planted(name: str, position: int, fault: str) -> Iterator[None]:
+    """The operation with the derivative of one argument spoiled."""
+    operation = REGISTRY[name]
+    field = "local" if operation.elementwise else "vjp"
+    right = operation.local_of if operation.elementwise else operation.vjp_of
+    factor = {"factor 1.01": 1.01, "sign": -1.0, "factor 1+1e-5": 1 + 1e-5, "dropped": 0.0}[fault]
+
+    def at(i: int) -> Any:
+        function = right(i)
+        return (lambda *a, **p: factor * function(*a, **p)) if i == position else function
+
+    REGISTRY[name] = dataclasses.replace(operation, **{field: at}, scalar=None)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        REGISTRY[name] = operation
+
+
+def gradients_of(program: Program) -> dict[str, Any]:
+    """Without references, as gradtool computes them."""
+    plan = make_plan(program.graph, program.inputs)
+    found = backward(plan, forward(plan, program.inputs), program.upstream)
+    return {name: np.asarray(found.of(name)) for name in plan.wrt}
+
+
+def check_planted(seed: int, number: int) -> list[tuple[str, str, str]]:
+    """The same with a fault in one operation; only programs whose right gradients are finite and OK."""
+    program = random_program(seed, number)
+    graph = program.graph
+    rng = np.random.default_rng([seed, number, 1])
+    nodes = [i for i, operation in enumerate(graph.operations) if graph.arguments[i]]
+    right = gradients_of(program)
+    if not nodes or not all(np.isfinite(g).all() for g in right.values()):
+        return []
+    node = int(rng.choice(nodes))
+    position, fault = int(rng.integers(len(graph.arguments[node]))), str(rng.choice(FAULTS))
+    found = []
+    with planted(graph.operations[node], position, fault):
+        wrong = gradients_of(program)
+        if all(np.array_equal(right[name], wrong[name]) for name in right):
+            return []
+        for label, references in REFERENCES.items():
+            result = gradtool.evaluate(graph, program.inputs, upstream=program.upstream, references=references)
+            for name, gradient in right.items():
+                change = np.max(np.abs(wrong[name] - gradient), initial=0.0)
+                scale = max(float(np.max(np.abs(g), initial=0.0)) for g in (gradient, wrong[name]))
+                verdict = result[name].verdict
+                if not change:
+                    kind = "untouched, " + verdict
+                elif change > 1e-4 * scale:
+                    kind = f"{fault}: {verdict}"
+                else:
+                    kind = f"too small to be seen: {verdict}"
+                text = f"#{number} {name}: {fault} in {graph.operations[node]}[{position}]: {result[name].reason}\n"
+                found.append((label, kind, f"{text}      right {gradient} wrong {wrong[name]}\n      {show(program)}"))
+    return found
+
+
+# The table ---------------------------------------------------------------------------------------------------------
+
+
+def run(task: tuple[str, int, int]) -> list[tuple[str, str, str]]:
+    mode, seed, number = task
+    start = time.perf_counter()
+    try:
+        with np.errstate(all="ignore"):
+            found = (check_planted if mode == "plant" else check_right)(seed, number)
+    except Exception:  # noqa: BLE001 - a crash is a finding
+        return [("both", "CRASH", f"#{number} {traceback.format_exc()}")]
+    seconds = time.perf_counter() - start
+    if seconds > 2:
+        found.append(("both", "slow program", f"#{number}: {seconds:.1f} s\n      {show(random_program(seed, number))}"))
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--programs", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="number of the first program")
+    parser.add_argument("--plant", action="store_true", help="plant a fault in each program")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--show", default="false alarm|CRASH|slow", help="kinds whose programs are printed, split by |")
+    parser.add_argument("--most", type=int, default=10, help="programs printed of a kind")
+    options = parser.parse_args()
+    start = time.perf_counter()
+    tasks = [
+        ("plant" if options.plant else "right", options.seed, options.first + k) for k in range(options.programs)
+    ]
+    counts: collections.Counter[tuple[str, str]] = collections.Counter()
+    shown: collections.Counter[tuple[str, str]] = collections.Counter()
+    with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
+        for found in pool.imap(run, tasks, chunksize=20):
+            for label, kind, text in found:
+                counts[label, kind] += 1
+                if any(part and part in kind for part in options.show.split("|")) and shown[label, kind] < options.most:
+                    shown[label, kind] += 1
+                    print(f"[{label}] {kind}\n  {text}", flush=True)
+    kinds = sorted({kind for _, kind in counts})
+    print(f"{options.programs} programs, {time.perf_counter() - start:.0f} s; gradients by references:")
+    print(f"{'':36s}" + "".join(f"{label:>10s}" for label in REFERENCES))
+    for kind in kinds:
+        print(f"{kind:36s}" + "".join(f"{counts[label, kind]:10d}" for label in REFERENCES))
+
+
+if __name__ == "__main__":
+    main()
