@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradtool.autodiff import Gradients, Plan, backward, edges, forward, make_plan
+from gradtool.autodiff import Gradients, Plan, accumulate, backward, edges, forward, make_plan
 from gradtool.autodiff.plan import MAX_SIZE
 from gradtool.diagnosis import Health, find_health
 from gradtool.graph import CONSTANT, Graph
@@ -29,7 +29,7 @@ from gradtool.references import (
     symbolic_gradient,
 )
 from gradtool.references import numeric_gradient as central_differences
-from gradtool.results import EvaluationResult, InputResult, NodeResult, Reference, Rule, Verdict
+from gradtool.results import EvaluationResult, InputResult, MicroBatches, NodeResult, Reference, Rule, Verdict
 from gradtool.verdict import (
     RESOLUTION,
     Decision,
@@ -68,6 +68,7 @@ def evaluate(
     clip_value: float | None = None,
     max_size: int = MAX_SIZE,
     max_symbolic: int = MAX_SYMBOLIC,
+    micro_batches: tuple[Mapping[str, int], Sequence[int]] | None = None,
     thresholds: Mapping[str, Mapping[str, float]] | None = None,
     progress: Progress | None = None,
 ) -> EvaluationResult:
@@ -80,7 +81,8 @@ def evaluate(
     and ``"numeric"`` (central differences with an error bound; ``step`` fixes their step). ``dtype`` is ``"float64"`` or
     ``"float32"``; the references stay in double precision or better. ``jacobians`` adds the full Jacobian to the edges of
     operations that are not elementwise. ``clip_norm`` and ``clip_value`` add what gradient clipping would leave.
-    ``thresholds`` maps GT codes to thresholds that differ from their defaults. ``seed`` is recorded in the result.
+    ``micro_batches`` is (axes, sizes): the batch axis of every batched input, and how many samples each micro-batch gets; the
+    result then says how far accumulated gradients are from that of the whole batch. ``thresholds`` maps GT codes to thresholds that differ from their defaults. ``seed`` is recorded in the result.
 
     Raises ``SourceError`` where shapes do not fit the program (with the place), ``InputError`` where inputs are missing,
     unknown or not numbers, and where ``wrt``, ``references`` or ``dtype`` name something unknown.
@@ -97,6 +99,7 @@ def evaluate(
     gradients = backward(plan, values, seeds)
     run = _Run(plan, arrays, values, seeds, gradients, tuple(references), step, max_symbolic, say)
     judged = run.judge()
+    accumulated = None if micro_batches is None else _accumulated(plan, arrays, gradients, *micro_batches)
     health = Health(plan, values, gradients, run.ties, run.tie_matters, run.exact_value)
     diagnostics = find_health(health, thresholds)
     inputs_ = tuple(_clipped(judged, clip_norm, clip_value))
@@ -114,6 +117,7 @@ def evaluate(
         references=tuple(references),
         options={key: value for key, value in shown.items() if value is not None},
         layers=tuple(health.layers) if any(d.code in ("GT103", "GT104") for d in diagnostics) else (),
+        micro_batches=accumulated,
     )
 
 
@@ -557,6 +561,37 @@ def _named_rule(plan: Plan, i: int, rule: str) -> str:
         if position < len(operation.arguments):
             labels[operation.arguments[position].name] = name
     return rule.format_map(labels)
+
+
+def _accumulated(
+    plan: Plan, arrays: Mapping[str, Array], gradients: Gradients, axes: Mapping[str, int], sizes: Sequence[int]
+) -> MicroBatches:
+    """Gradient accumulation held against the gradient of the whole batch."""
+    if plan.output_shape != ():
+        raise InputError(f"micro-batches need a program with a scalar value; this one has shape {plan.output_shape}")
+    if not axes or not sizes or any(size < 1 for size in sizes):
+        raise InputError("micro-batches need the axis of at least one input, and sizes of 1 or more")
+    for name, axis in axes.items():
+        if name not in arrays:
+            raise InputError(f"cannot cut {name!r} into micro-batches: the program's inputs are {', '.join(arrays)}")
+        shape = arrays[name].shape
+        if not -len(shape) <= axis < len(shape):
+            raise InputError(f"cannot cut {name} along axis {axis}: it has shape {shape}")
+        if shape[axis] != sum(sizes):
+            parts = " + ".join(map(str, sizes))
+            raise InputError(f"micro-batches of {parts} = {sum(sizes)} samples do not make up the {shape[axis]} of {name}")
+    weighted, unweighted = accumulate(plan.graph, arrays, axes, sizes, plan.wrt)
+
+    def distance(name: str, found: Mapping[str, Array]) -> float:
+        whole = np.asarray(gradients.of(name), dtype=np.float64)
+        size = float(np.linalg.norm(whole))
+        return float(np.linalg.norm(found[name] - whole)) / (size or 1.0)
+
+    return MicroBatches(
+        tuple(sizes),
+        {name: distance(name, weighted) for name in plan.wrt},
+        {name: distance(name, unweighted) for name in plan.wrt},
+    )
 
 
 def _clipped(inputs: list[InputResult], clip_norm: float | None, clip_value: float | None) -> list[InputResult]:

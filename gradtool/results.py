@@ -117,6 +117,19 @@ class Diagnostic:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class MicroBatches:
+    """What gradient accumulation over micro-batches of these ``sizes`` would give.
+
+    ``weighted`` and ``unweighted`` map each differentiated input to the difference from the gradient of the whole batch,
+    relative to that gradient's norm: of the sum in which every micro-batch counts by its share, and of the plain sum.
+    """
+
+    sizes: tuple[int, ...]
+    weighted: Mapping[str, float]
+    unweighted: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class EvaluationResult:
     """All that ``gradtool eval`` knows of a program at a point. ``output`` is a node's id."""
 
@@ -136,6 +149,7 @@ class EvaluationResult:
     """Settings that change how the result reads, such as ``clip_norm``."""
     layers: tuple[tuple[int, float], ...] = ()
     """(node, norm of its upstream) from the output down, where the gradient vanishes or explodes on the way."""
+    micro_batches: MicroBatches | None = None
 
     def __getitem__(self, name: str) -> InputResult:
         """The input of that name. Raises ``KeyError``."""

@@ -266,3 +266,30 @@ def test_many_inputs_are_all_judged():
 def test_the_same_call_gives_the_same_result():
     one, other = (run("sum(softmax(W@x)[0])", W=np.eye(3), x=np.arange(3.0)) for _ in range(2))
     assert repr(one) == repr(other)
+
+
+BATCH = {"X": np.arange(12.0).reshape(4, 3) / 10, "T": np.array([1.0, 0.0, 2.0, 1.0]), "w": np.array([0.3, -0.2, 0.5])}
+
+
+@pytest.mark.parametrize("sizes", [(3, 1), (1, 1, 2), (2, 2)], ids=str)
+def test_micro_batches_need_their_weights(sizes):
+    graph = gradtool.parse("mean((X@w - T)^2)")
+    result = gradtool.evaluate(graph, BATCH, wrt=["w"], micro_batches=({"X": 0, "T": 0}, sizes))
+    assert result.micro_batches.sizes == sizes
+    assert result.micro_batches.weighted["w"] < 1e-14
+    assert result.micro_batches.unweighted["w"] > 0.1
+
+
+@pytest.mark.parametrize(
+    ("axes", "sizes", "words"),
+    [
+        ({"X": 0, "T": 0}, (3, 2), "3 \\+ 2 = 5 samples do not make up the 4 of X"),
+        ({"Z": 0}, (3, 1), "cannot cut 'Z'"),
+        ({"X": 2}, (3, 1), "axis 2"),
+        ({"X": 0, "T": 0}, (), "sizes of 1 or more"),
+        ({"X": 0, "T": 0}, (5, -1), "sizes of 1 or more"),
+    ],
+)
+def test_micro_batches_that_do_not_fit(axes, sizes, words):
+    with pytest.raises(InputError, match=words):
+        gradtool.evaluate(gradtool.parse("mean((X@w - T)^2)"), BATCH, micro_batches=(axes, sizes))

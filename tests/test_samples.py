@@ -216,6 +216,18 @@ def test_weighted_micro_batches_add_up_and_unweighted_ones_do_not(batch, names, 
         assert np.linalg.norm(unweighted[k] - whole[k]) > 0.2 * np.linalg.norm(whole[k])
 
 
+@pytest.mark.parametrize("name", [f"{b[0]}.expr" for b in BATCHES])
+def test_the_tool_says_how_far_micro_batches_are_from_the_whole(name, monkeypatch):
+    found = document(name, monkeypatch)["microbatches"]
+    for parameter in PARAMETERS:
+        assert found["weighted"][parameter] < 1e-14
+        assert found["unweighted"][parameter] > 0.2
+    path = next(p for p in FILES if p.name == name)
+    table = run(command_of(path), monkeypatch).stdout
+    assert "difference from the whole batch's gradient" in table
+    assert re.search(r"W1 +\S+e-\d+ % +\d+ %", table)
+
+
 def test_twenty_sigmoid_layers_vanish_and_the_diagnostic_says_so(monkeypatch):
     doc = document("vanishing.expr", monkeypatch)
     layers = [n for n in doc["nodes"] if n["name"] == "h" and n["operation"] == "sigmoid"]

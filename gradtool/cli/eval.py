@@ -17,7 +17,7 @@ from gradtool.cli import options
 from gradtool.cli.console import make_page, progress, writing
 from gradtool.cli.exit_codes import of_evaluation
 from gradtool.cli.files import write_file
-from gradtool.cli.options import OutputFile, name_list, positive_number
+from gradtool.cli.options import OutputFile, name_list, named_axes, positive_number, size_list
 
 REFERENCES = {
     "all": ("symbolic", "numeric"),
@@ -99,6 +99,13 @@ class ExpressionCommand(click.Command):
     "--clip-value", type=positive_number, metavar="C", help="Show what clipping every entry to [-C, C] would leave."
 )
 @click.option(
+    "--microbatches",
+    type=named_axes,
+    metavar="NAME:AXIS,...",
+    help="Show what gradients accumulated over micro-batches would be: the inputs to cut, and along which axis.",
+)
+@click.option("--sizes", type=size_list, metavar="N,N,...", help="How many samples each micro-batch gets.")
+@click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=0,
@@ -144,6 +151,8 @@ def evaluate_command(
     wrt: tuple[tuple[str, ...], ...],
     upstream: str | None,
     reference: str,
+    microbatches: dict[str, int] | None,
+    sizes: tuple[int, ...] | None,
     seed: int,
     max_size: int,
     format_name: str,
@@ -174,6 +183,8 @@ def evaluate_command(
     text, values = _program(arguments, expr, program)
     texts = options.assignments(values)
     codes = options.diagnostic_codes(fail_on)
+    if (microbatches is None) != (sizes is None):
+        raise click.UsageError("--microbatches and --sizes go together, as in: --microbatches x:0,y:0 --sizes 3,1")
     try:
         read = {} if inputs_file is None else dict(gradtool.read_inputs(inputs_file, seed=seed, max_size=max_size))
         typed = {name: gradtool.parse_value(value, name, seed=seed, max_size=max_size) for name, value in texts.items()}
@@ -193,6 +204,7 @@ def evaluate_command(
                 upstream=seeds,
                 wrt=options.flatten(wrt) or None,
                 references=REFERENCES[reference],
+                micro_batches=None if microbatches is None or sizes is None else (microbatches, sizes),
                 seed=seed if random else None,
                 max_size=max_size,
                 progress=say,

@@ -43,6 +43,25 @@ def name_list(text: str) -> tuple[str, ...]:
     return names
 
 
+def named_axes(text: str) -> dict[str, int]:
+    """``x:0,y:0`` as a dictionary. Raises ``click.BadParameter``."""
+    axes = {}
+    for part in name_list(text):
+        name, colon, axis = part.partition(":")
+        if not colon or not name.strip() or not axis.strip().removeprefix("-").isdecimal():
+            raise click.BadParameter(f"expected NAME:AXIS, as in x:0,y:0, found {part!r}")
+        axes[normalize("NFKC", name.strip())] = int(axis)
+    return axes
+
+
+def size_list(text: str) -> tuple[int, ...]:
+    """``3,1`` as numbers. Raises ``click.BadParameter``."""
+    parts = name_list(text)
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise click.BadParameter(f"expected sizes of 1 or more, as in 3,1, found {text!r}")
+    return tuple(map(int, parts))
+
+
 def output_file(command: str) -> Callable[[str], OutputFile]:
     """A reader of ``[FORMAT=]FILE`` for the formats of ``command``."""
     formats = report.formats(command)

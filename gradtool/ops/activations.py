@@ -235,16 +235,20 @@ def _gate(x: Any, beta: Any) -> Pair:
 
 
 def _swish(x: Any, beta: Any, factor: Any = 1.0) -> Array:
-    """``factor * x * sigmoid(beta x)``."""
-    return times_sigmoid(factor * x, *_gate(x, beta))
+    """``factor * x * sigmoid(beta x)``, the sigmoid's root on either side of ``factor``: ``factor * x`` may overflow
+    where the gate is all but closed."""
+    u, rest = _gate(x, beta)
+    left = (decayed(x, 0.5 * u, 0.5 * rest) * factor) * decayed(1.0, 0.5 * u, 0.5 * rest)
+    return np.where(np.less(u, 0), left, factor * x) / (1.0 + decayed(1.0, u, rest))
 
 
 def _swish_by_x(x: Any, beta: Any, factor: Any = 1.0) -> Array:
     """``factor`` times s + u s' with u = beta x: on the left, where both terms are small, as one product with e^u."""
     u, rest = _gate(x, beta)
     small = decayed(1.0, u, rest)
-    left = decayed(factor * (1.0 / (1.0 + small)) * (1.0 + u / (1.0 + small)), u, rest)
-    right = factor * (1.0 + decayed(u, u, rest) / (1.0 + small)) / (1.0 + small)
+    root = decayed(1.0, 0.5 * u, 0.5 * rest)
+    left = ((1.0 / (1.0 + small)) * (1.0 + u / (1.0 + small)) * root * factor) * root
+    right = factor * ((1.0 + decayed(u, u, rest) / (1.0 + small)) / (1.0 + small))
     return np.where(np.less(u, 0), left, right)
 
 

@@ -76,27 +76,27 @@ unary(
 unary(
     "log", np.log, lambda out, x: inside(np.greater_equal(x, 0), np.divide(1.0, x)), "log x (natural)", "1/x",
     aliases=("ln",), derivative_range="(0, ∞)", piece=_positive, domain=_POSITIVE,
-    scalar=ScalarForm(math.log, lambda out, x: (1.0 / x,)),
+    scalar=ScalarForm(math.log, lambda out, x: (1.0 / x if x >= 0 else math.nan,)),
 )  # fmt: skip
 
 unary(
     "log1p", np.log1p, lambda out, x: inside(np.greater_equal(x, -1), np.divide(1.0, np.add(1.0, x))),
     "log(1 + x)", "1/(1+x)", derivative_range="(0, ∞)", piece=lambda x: np.greater(x, -1), domain=((-0.9, 5.0),),
-    scalar=ScalarForm(math.log1p, lambda out, x: (1.0 / (1.0 + x),)),
+    scalar=ScalarForm(math.log1p, lambda out, x: (1.0 / (1.0 + x) if x >= -1 else math.nan,)),
 )  # fmt: skip
 
 unary(
     "log2", np.log2, lambda out, x: inside(np.greater_equal(x, 0), np.divide(1.0 / _LOG_2, x)),
     "log x / log 2", "1/(x log 2)", derivative_range="(0, ∞)", piece=_positive, domain=_POSITIVE,
     symbolic=lambda S, x: S.log(x) / S.log(S.number(2)),
-    scalar=ScalarForm(math.log2, lambda out, x: (1.0 / _LOG_2 / x,)),
+    scalar=ScalarForm(math.log2, lambda out, x: (1.0 / _LOG_2 / x if x >= 0 else math.nan,)),
 )  # fmt: skip
 
 unary(
     "log10", np.log10, lambda out, x: inside(np.greater_equal(x, 0), np.divide(1.0 / _LOG_10, x)),
     "log x / log 10", "1/(x log 10)", derivative_range="(0, ∞)", piece=_positive, domain=_POSITIVE,
     symbolic=lambda S, x: S.log(x) / S.log(S.number(10)),
-    scalar=ScalarForm(math.log10, lambda out, x: (1.0 / _LOG_10 / x,)),
+    scalar=ScalarForm(math.log10, lambda out, x: (1.0 / _LOG_10 / x if x >= 0 else math.nan,)),
 )  # fmt: skip
 
 unary(
@@ -152,10 +152,14 @@ unary(
     scalar=ScalarForm(math.acos, lambda out, x: (-1.0 / math.sqrt((1.0 - x) * (1.0 + x)),)),
 )  # fmt: skip
 
+def _bell(x: Any) -> Array:
+    """1/(1+x²), its root squared: x² may overflow where the quotient does not vanish."""
+    return np.asarray(np.square(np.divide(1.0, np.hypot(1.0, x))))
+
+
 unary(
-    "atan", np.arctan, lambda out, x: np.divide(1.0, 1.0 + np.square(x)), "arctan x", "1/(1+x²)",
-    aliases=("arctan",), derivative_range="(0, 1]",
-    scalar=ScalarForm(math.atan, lambda out, x: (1.0 / (1.0 + x * x),)),
+    "atan", np.arctan, lambda out, x: _bell(x), "arctan x", "1/(1+x²)", aliases=("arctan",), derivative_range="(0, 1]",
+    scalar=ScalarForm(math.atan, lambda out, x: ((root := 1.0 / math.hypot(1.0, x)) * root,)),
 )  # fmt: skip
 
 
@@ -202,7 +206,7 @@ unary(
     "atanh", np.arctanh,
     lambda out, x: inside(np.less_equal(np.abs(x), 1), np.divide(1.0, np.subtract(1.0, x) * np.add(1.0, x))),
     "artanh x", "1/(1-x²)", aliases=("arctanh",), derivative_range="[1, ∞)", domain=((-0.95, 0.95),),
-    scalar=ScalarForm(math.atanh, lambda out, x: (1.0 / ((1.0 - x) * (1.0 + x)),)),
+    scalar=ScalarForm(math.atanh, lambda out, x: (1.0 / ((1.0 - x) * (1.0 + x)) if abs(x) <= 1 else math.nan,)),
 )  # fmt: skip
 
 
@@ -242,8 +246,19 @@ binary(
 )  # fmt: skip
 
 
-def _hypot_slope(out: Any, part: Any) -> Array:
-    return np.where(np.equal(out, 0), 0.0, np.divide(part, out))
+def _hypot_slope(part: Any, a: Any, b: Any) -> Array:
+    """``part`` divided by the distance of (a, b), all scaled by a power of two so that the distance neither overflows nor
+    is rounded to a few bits."""
+    exponent = -np.frexp(np.maximum(np.abs(a), np.abs(b)))[1]
+    distance = np.hypot(np.ldexp(a, exponent), np.ldexp(b, exponent))
+    return np.where(np.equal(distance, 0), 0.0, np.divide(np.ldexp(part, exponent), distance))
+
+
+def _hypot_slopes(out: float, a: float, b: float) -> tuple[float, float]:
+    """Both on floats. Raises ``ArithmeticError`` where the distance is too large or too small to divide by."""
+    if not 1e-290 < out < math.inf:
+        raise ArithmeticError
+    return a / out, b / out
 
 
 def _hypot_choose(rng: np.random.Generator, out: Any, a: Any, b: Any) -> tuple[Array, Array]:
@@ -251,18 +266,18 @@ def _hypot_choose(rng: np.random.Generator, out: Any, a: Any, b: Any) -> tuple[A
     tied = _at_origin(a, b)
     radius, angle = np.sqrt(rng.random(tied.shape)), rng.uniform(0.0, 2.0 * np.pi, tied.shape)
     return (
-        np.where(tied, radius * np.cos(angle), _hypot_slope(out, a)),
-        np.where(tied, radius * np.sin(angle), _hypot_slope(out, b)),
+        np.where(tied, radius * np.cos(angle), _hypot_slope(a, a, b)),
+        np.where(tied, radius * np.sin(angle), _hypot_slope(b, a, b)),
     )
 
 
 binary(
-    "hypot", np.hypot, (lambda out, a, b: _hypot_slope(out, a), lambda out, a, b: _hypot_slope(out, b)),
+    "hypot", np.hypot, (lambda out, a, b: _hypot_slope(a, a, b), lambda out, a, b: _hypot_slope(b, a, b)),
     "√(a² + b²)", "a/√(a²+b²) and b/√(a²+b²)", derivative_range="[-1, 1]",
     symbolic=lambda S, a, b: S.sqrt(a * a + b * b),
     kinks=(Kink("the origin", "0 and 0", "both together in the unit disc", _at_origin, _hypot_choose),),
     piece=lambda a, b: np.greater(np.multiply(0.3718, b), np.negative(a)),  # every line through the origin crosses this
-    scalar=ScalarForm(math.hypot, lambda out, a, b: (a / out, b / out)),
+    scalar=ScalarForm(math.hypot, _hypot_slopes),
 )  # fmt: skip
 
 

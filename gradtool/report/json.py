@@ -48,6 +48,13 @@ def render_evaluation(result: EvaluationResult, stream: TextIO, page: Page) -> N
     stream.write(f' "dtype": {_encode(result.dtype)},\n')
     layers = [{"node": node, "norm": number_image(norm)} for node, norm in result.layers]
     stream.write(f' "layers": {_encode(layers)},\n')
+    if result.micro_batches is not None:
+        accumulated = {
+            "sizes": list(result.micro_batches.sizes),
+            "weighted": {name: number_image(v) for name, v in result.micro_batches.weighted.items()},
+            "unweighted": {name: number_image(v) for name, v in result.micro_batches.unweighted.items()},
+        }
+        stream.write(f' "microbatches": {_encode(accumulated)},\n')
     stream.write(f' "notes": {_encode(list(result.notes))}}}\n')
 
 

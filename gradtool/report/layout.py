@@ -58,6 +58,11 @@ class Grid:
             for k, column in enumerate(self.columns)
         ]
 
+    def width(self) -> int:
+        """The length of the longest line, with every cell unfolded."""
+        widths = self.widths()
+        return len(INDENT) + sum(widths) + len(GAP) * (len(widths) - 1)
+
     def lines(self) -> Iterator[str]:
         """The grid as text, header first, as wide as it needs to be."""
         widths, flush_right = self.widths(), self.flush_right()

@@ -42,6 +42,11 @@ def error(value: float) -> str:
     return f"{value:.1g}"
 
 
+def percent(share: float) -> str:
+    """A share to three digits: ``104 %``, ``2.1e-14 %``."""
+    return f"{100 * share:.3g} %"
+
+
 def shape_text(shape: tuple[int, ...]) -> str:
     """``(64, 32)``, ``(3,)``, whatever kind of integers the shape holds."""
     return str(tuple(int(n) for n in shape))

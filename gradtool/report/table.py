@@ -11,12 +11,23 @@ from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from gradtool.report import Page
 from gradtool.report.layout import Block, Column, Grid, Line, write_plain
-from gradtool.report.numbers import error, is_scalar, is_small, largest, largest_difference, number, show, statistics
+from gradtool.report.numbers import (
+    error,
+    is_scalar,
+    is_small,
+    largest,
+    largest_difference,
+    number,
+    percent,
+    show,
+    statistics,
+)
 from gradtool.results import (
     Diagnostic,
     EdgeResult,
     EvaluationResult,
     InputResult,
+    MicroBatches,
     NodeResult,
     Reference,
     Rule,
@@ -42,7 +53,7 @@ NAMES = {"symbolic": "SymPy", "numeric": "central differences"}
 
 def render_evaluation(result: EvaluationResult, stream: TextIO, page: Page) -> None:
     """Write what ``gradtool eval`` found."""
-    blocks = evaluation_blocks(result, page.full)
+    blocks = evaluation_blocks(result, page.full, page.width)
     if page.color or page.width is not None:
         # Loaded here as only a terminal needs rich, and rich takes longer to load than a table to write.
         import_module("gradtool.report.terminal").write(blocks, stream, page.width, page.color)
@@ -50,8 +61,8 @@ def render_evaluation(result: EvaluationResult, stream: TextIO, page: Page) -> N
         write_plain(blocks, stream)
 
 
-def evaluation_blocks(result: EvaluationResult, full: bool = False) -> Iterator[Block]:
-    """The parts of the page, from top to bottom."""
+def evaluation_blocks(result: EvaluationResult, full: bool = False, width: int | None = None) -> Iterator[Block]:
+    """The parts of the page, from top to bottom, for lines of ``width`` columns (None: of any length)."""
     labels = _Labels(result.nodes)
     yield from _title(result, full)
     nodes = [node for node in reversed(result.nodes) if node.depends_on_input and node.operation != "input"]
@@ -60,7 +71,7 @@ def evaluation_blocks(result: EvaluationResult, full: bool = False) -> Iterator[
         yield from _node_grid(nodes, labels, full)
     if result.inputs:
         yield Line()
-        yield from _input_grid(result, labels, full)
+        yield from _input_grid(result, labels, full, width)
         yield from _remarks(result, full)
     if result.diagnostics:
         yield Line()
@@ -68,6 +79,9 @@ def evaluation_blocks(result: EvaluationResult, full: bool = False) -> Iterator[
     if result.layers:
         yield Line()
         yield from _layers(result.layers, labels)
+    if result.micro_batches is not None:
+        yield Line()
+        yield from _micro_batches(result.micro_batches)
     yield Line()
     yield Line(summary_line(result), STYLES[result.verdict] if result.references else "")
 
@@ -189,7 +203,7 @@ def _local(local: Value | Rule, full: bool) -> str:
     return local.rule if local.jacobian is None else f"{local.rule}\n{show(local.jacobian, full)}"
 
 
-def _input_grid(result: EvaluationResult, labels: _Labels, full: bool) -> Iterator[Block]:
+def _input_grid(result: EvaluationResult, labels: _Labels, full: bool, width: int | None) -> Iterator[Block]:
     clipped = any(found.clipped is not None for found in result.inputs)
     symbolic, numeric = "symbolic" in result.references, "numeric" in result.references
     columns = [Column("input"), Column("value", numeric=True), Column("gradient", numeric=True)]
@@ -206,38 +220,43 @@ def _input_grid(result: EvaluationResult, labels: _Labels, full: bool) -> Iterat
         columns.append(Column("", fold=True))
 
     kept, left_out = _ends(result.inputs, full, lambda found: found.verdict is not Verdict.OK)
-    rows = []
-    for found in kept:
+
+    def grid(terse: bool) -> Grid:
+        return Grid(tuple(columns), [row(found, terse) for found in kept])
+
+    def row(found: InputResult | None, terse: bool) -> tuple[str, ...]:
         if found is None:
-            rows.append(("...", *[""] * (len(columns) - 1)))
-            continue
+            return ("...", *[""] * (len(columns) - 1))
         differentiated = found.gradient is not None
-        row = [found.name, show(found.value, full), "-" if found.gradient is None else show(found.gradient, full)]
+        cells = [found.name, show(found.value, full), "-" if found.gradient is None else show(found.gradient, full)]
         if clipped:
-            row.append("" if found.clipped is None else show(found.clipped, full))
+            cells.append("" if found.clipped is None else show(found.clipped, full))
         if symbolic:
-            row.append(_reference(found, found.symbolic, full) if differentiated else "")
+            cells.append(_reference(found, found.symbolic, full, terse) if differentiated else "")
         if numeric:
-            row.append(_reference(found, found.numeric, full) if differentiated else "")
+            cells.append(_reference(found, found.numeric, full, terse) if differentiated else "")
         if result.references:
-            row.append(str(found.verdict) if differentiated else "-")
+            cells.append(str(found.verdict) if differentiated else "-")
         if with_paths:
-            row.append(_paths(found.paths, labels) if len(found.paths) > 1 else "")
-        rows.append(tuple(row))
-    yield Grid(tuple(columns), rows)
+            cells.append(_paths(found.paths, labels) if len(found.paths) > 1 else "")
+        return tuple(cells)
+
+    shown = grid(terse=False)
+    yield grid(terse=True) if width is not None and shown.width() > width else shown
     if left_out:
         yield Line(f"  {left_out:,} of {len(result.inputs):,} inputs left out, all of them OK; --full shows them")
 
 
-def _reference(found: InputResult, reference: Reference, full: bool) -> str:
-    """What a reference says. Of an array that is OK or large, only how far it is from the gradient: the same figures
-    twice tell a reader nothing."""
+def _reference(found: InputResult, reference: Reference, full: bool, terse: bool) -> str:
+    """What a reference says. Of a large array, and of a small one that is OK where room is short (``terse``), only how
+    far it is from the gradient: the same figures twice tell a reader nothing."""
     if reference.status != "ok" or reference.value is None or found.gradient is None:
         return reference.status
-    if full or is_scalar(reference.value) or (found.verdict is not Verdict.OK and is_small(reference.value)):
+    in_full = is_small(reference.value) and not (terse and found.verdict is Verdict.OK)
+    if full or is_scalar(reference.value) or in_full:
         text = show(reference.value, full)
     else:
-        text = f"differs by {error(largest_difference(reference.value, found.gradient))}"
+        text = f"difference {error(largest_difference(reference.value, found.gradient))}"
     if reference.error is None or reference is found.symbolic:
         return text
     return f"{text} ± {error(largest(reference.error))}"
@@ -300,6 +319,14 @@ def _layers(layers: Sequence[tuple[int, float]], labels: _Labels) -> Iterator[Bl
         rows.append((labels[node], number(norm), "#" * length))
     yield Line("gradient norm by layer, from the output down (bars on a logarithmic scale)")
     yield Grid((Column("layer"), Column("norm", numeric=True), Column("", fold=True)), rows)
+
+
+def _micro_batches(found: MicroBatches) -> Iterator[Block]:
+    """How far accumulated gradients are from that of the whole batch."""
+    yield Line(f"micro-batches of {' + '.join(map(str, found.sizes))}, accumulated: difference from the whole batch's gradient")
+    rows = [(name, percent(found.weighted[name]), percent(found.unweighted[name])) for name in found.weighted]
+    columns = (Column("input"), Column("weighted by share", numeric=True), Column("unweighted", numeric=True))
+    yield Grid(columns, rows)
 
 
 def _listed(names: Sequence[str], most: int) -> str:

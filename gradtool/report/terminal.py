@@ -13,7 +13,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gradtool.report.layout import GAP, INDENT, Block, Grid, Line, text_width, write_plain
+from gradtool.report.layout import GAP, INDENT, Block, Column, Grid, Line, text_width, write_plain
+
+FOLDED = 12
+"""A cell is not folded to fewer columns than this."""
 
 MOST_ROWS = 1000
 """rich lays out a few thousand cells a second; a longer grid is written plain, unfolded and without colour."""
@@ -52,30 +55,51 @@ def write(blocks: Iterable[Block], stream: TextIO, width: int | None, color: boo
 
 
 def _table(grid: Grid, width: int) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, len(GAP), 0, 0), header_style="bold")
+    """The grid as it is, with cells that may fold made narrower; where that is not enough, as records."""
     natural = grid.widths()
-    rigid = [n for n, column in zip(natural, grid.columns, strict=True) if not column.fold]
-    # Numbers keep their width as long as what may fold can give way to them; on a still narrower terminal all fold.
-    space = width - len(INDENT) - len(GAP) * (len(natural) - 1) - sum(rigid)
-    spared = space >= 12 * (len(natural) - len(rigid))
+    rigid = sum(n for n, column in zip(natural, grid.columns, strict=True) if not column.fold)
+    folding = sum(column.fold for column in grid.columns)
+    # Numbers and arrays are never broken as long as there is another way to show them.
+    if width - len(INDENT) - len(GAP) * (len(natural) - 1) - rigid < FOLDED * folding:
+        return _records(grid, width)
+    table = Table(box=None, pad_edge=False, padding=(0, len(GAP), 0, 0), header_style="bold")
     for column, needed, right in zip(grid.columns, natural, grid.flush_right(), strict=True):
         table.add_column(
             Text(column.header),
             justify="right" if right else "left",
             overflow="fold",
-            min_width=needed if spared and not column.fold else None,
+            min_width=None if column.fold else needed,
         )
     for row in grid.rows:
-        table.add_row(
-            *(
-                Text(cell, style=(column.styles or {}).get(cell, ""))
-                for cell, column in zip(row, grid.columns, strict=True)
-            )
-        )
+        table.add_row(*map(_cell, row, grid.columns))
     return table
+
+
+def _records(grid: Grid, width: int) -> Table:
+    """The grid with a line for each cell: what the row is about, the column's name, what stands there. Cells that say
+    nothing are left out, and a row whose first cell is one of them goes on with the row before."""
+    about = max(text_width(text) for text in (grid.columns[0].header, *(row[0] for row in grid.rows)))
+    names = max(text_width(column.header) for column in grid.columns[1:])
+    spacious = width - len(INDENT) - about - names - 2 * len(GAP) >= FOLDED
+    table = Table(box=None, pad_edge=False, padding=(0, len(GAP), 0, 0), header_style="bold")
+    table.add_column(Text(grid.columns[0].header), overflow="fold", min_width=about if spacious else None)
+    table.add_column("", overflow="fold", min_width=names if spacious else None)
+    table.add_column("", overflow="fold")
+    for row in grid.rows:
+        shown = [k for k in range(1, len(row)) if row[k]]
+        heads = [row[0], *[""] * (len(shown) - 1)]
+        for head, k in zip(heads, shown, strict=True) if shown else ():
+            column = grid.columns[k]
+            table.add_row(Text(head), Text(column.header, style="dim"), _cell(row[k], column))
+        if not shown:
+            table.add_row(Text(row[0]))
+    return table
+
+
+def _cell(text: str, column: Column) -> Text:
+    return Text(text, style=(column.styles or {}).get(text, ""))
 
 
 def _natural_width(blocks: list[Block]) -> int:
     """Room for every grid unfolded."""
-    grids = (sum(block.widths()) + len(GAP) * len(block.columns) for block in blocks if isinstance(block, Grid))
-    return len(INDENT) + max(grids, default=0) + text_width(GAP)
+    return max((block.width() for block in blocks if isinstance(block, Grid)), default=0) + len(GAP)

@@ -464,7 +464,7 @@ def autograd_measure() -> Measure:
     autograd = importlib.import_module("autograd")
     m = Modules(np="autograd.numpy", special="autograd.scipy.special")
     m.log = m.np.log
-    return _functional(m, "autograd", lambda f, i: autograd.grad(f, i), lambda x: np.asarray(x) if isinstance(x, list) else x)
+    return _functional(m, "autograd", lambda f, i: autograd.grad(f, i), np.asarray)
 
 
 def _functional(m: Any, library: str, grad: Callable[..., Any], convert: Callable[[Any], Any]) -> Measure:

@@ -7,9 +7,11 @@ from gradtool.cli.options import (
     diagnostic_codes,
     flatten,
     name_list,
+    named_axes,
     output_file,
     positive_number,
     read_program,
+    size_list,
 )
 
 
@@ -86,3 +88,17 @@ def test_programs(tmp_path):
         read_program(str(tmp_path / "none"))
     with pytest.raises(click.UsageError, match="cannot read"):
         read_program(str(tmp_path))
+
+
+def test_named_axes():
+    assert named_axes("x:0, y:-1") == {"x": 0, "y": -1}
+    for text in ("x", "x:", ":0", "x:a", "x:0,"):
+        with pytest.raises(click.BadParameter):
+            named_axes(text)
+
+
+def test_size_list():
+    assert size_list("3, 1") == (3, 1)
+    for text in ("3,0", "3,-1", "a", "3,"):
+        with pytest.raises(click.BadParameter):
+            size_list(text)

@@ -32,7 +32,10 @@ def cofactors(rows):
 
 
 def multiplied(a, b):
-    return [[sum((x * y for x, y in zip(row, column, strict=True)), Fraction(0)) for column in zip(*b, strict=True)] for row in a]
+    return [
+        [sum((x * y for x, y in zip(row, column, strict=True)), Fraction(0)) for column in zip(*b, strict=True)]
+        for row in a
+    ]
 
 
 def floats(rows):
@@ -53,7 +56,9 @@ def test_everything_is_correctly_rounded(n):
     assert exact.determinant(matrix) == float(found)
     assert exact.inverse(matrix).tolist() == floats(inverse)
     assert exact.solution(matrix, other).tolist() == floats(multiplied(inverse, fractions(other)))
-    assert exact.cofactors(matrix, 0.1).tolist() == floats([[Fraction(0.1) * c for c in row] for row in cofactors(rows)])
+    assert exact.cofactors(matrix, 0.1).tolist() == floats(
+        [[Fraction(0.1) * c for c in row] for row in cofactors(rows)]
+    )
     transposed = list(zip(*inverse, strict=True))
     vjp = multiplied(multiplied(transposed, fractions(other)), transposed)
     assert exact.inverse_vjp(matrix, other).tolist() == floats([[-x for x in row] for row in vjp])
@@ -73,7 +78,11 @@ def test_nearly_singular_is_told_from_singular():
     assert exact.determinant(thirds) == float(Fraction(0.1) * Fraction(3 * 0.2) - Fraction(0.2) * Fraction(0.3))
     doubled = np.array([[0.1, 0.2], [0.2, 0.4]])
     assert exact.determinant(doubled) == 0.0
-    for found in (exact.inverse(doubled), exact.solution(doubled, np.ones((2, 1))), exact.inverse_vjp(doubled, doubled)):
+    for found in (
+        exact.inverse(doubled),
+        exact.solution(doubled, np.ones((2, 1))),
+        exact.inverse_vjp(doubled, doubled),
+    ):
         assert np.isnan(found).all()
     assert exact.solution(doubled, np.ones((2, 1))).shape == (2, 1)
 
@@ -81,7 +90,9 @@ def test_nearly_singular_is_told_from_singular():
 @pytest.mark.parametrize("rank", [0, 1, 2, 3])
 def test_cofactors_of_a_singular_matrix(rank):
     rng = np.random.default_rng(rank)
-    matrix = (rng.integers(-9, 9, (4, rank)) @ rng.integers(-9, 9, (rank, 4))) * 2.0 ** np.array([[-30], [0], [5], [90]])
+    matrix = (rng.integers(-9, 9, (4, rank)) @ rng.integers(-9, 9, (rank, 4))) * 2.0 ** np.array(
+        [[-30], [0], [5], [90]]
+    )
     assert exact.determinant(matrix) == 0.0
     found = exact.cofactors(matrix, -3.0)
     assert found.tolist() == floats([[-3 * c for c in row] for row in cofactors(fractions(matrix))])
@@ -123,7 +134,7 @@ def test_eliminate_keeps_its_promise():
 
 def test_integers_are_as_short_as_can_be():
     numbers, exponents = exact.integers(np.array([[0.75, -6.0], [2.0**300, 2.0**302], [0.0, 0.0], [5e-324, -1e-323]]))
-    assert numbers.tolist() == [[1, -8], [1, 4], [0, 0], [1, -2]] or numbers.tolist() == [[3, -24], [1, 4], [0, 0], [1, -2]]
+    assert numbers.tolist() == [[3, -24], [1, 4], [0, 0], [1, -2]]
     assert exponents == [-2, 300, 0, -1074]
     together, exponent = exact.scaled_integers(np.array([[0.5, 3.0], [0.0, -4.0]]))
     assert (together.tolist(), exponent) == ([[1, 6], [0, -8]], -1)
