@@ -554,7 +554,7 @@ def _named_rule(plan: Plan, i: int, rule: str) -> str:
     operation = plan.operations[i]
     assert operation is not None
     graph = plan.graph
-    labels = {"upstream": "upstream", "out": f"n{i}"}
+    labels = {"upstream": "upstream", "out": graph.names.get(i) or f"n{i}"}
     for position, argument in enumerate(graph.arguments[i]):
         name = graph.names.get(argument) or f"n{argument}"
         labels[f"a{position}"] = name

@@ -244,7 +244,7 @@ def edges(gradients: Gradients, values: Sequence[Any], i: int, jacobians: bool =
                 )
             else:
                 local = Rule(
-                    rule=operation.rule_of(position),
+                    rule=operation.rule_of(position, [plan.shapes[a] for a in sources]),
                     jacobian_shape=(*plan.shapes[i], *plan.shapes[source]),
                     jacobian=_jacobian(plan, i, position, values) if jacobians else None,
                 )

@@ -230,7 +230,7 @@ unary(
 def _gate(x: Any, beta: Any) -> Pair:
     """``beta * x`` as a pair, kept where the sigmoid is not constant."""
     value, rest = product(x, beta)
-    bounded = np.clip(value, -2000.0, 2000.0)
+    bounded = np.clip(value, -5000.0, 5000.0)  # whatever it is multiplied by, e^-5000 leaves 0
     return bounded, np.where(np.equal(bounded, value), rest, 0.0)
 
 

@@ -1,4 +1,4 @@
-"""Inverses, determinants and adjugates of small matrices in exact integer arithmetic, rounded once at the end.
+"""Small matrices in exact integer arithmetic, rounded once at the end: inverses, determinants, normalised rows.
 
 A float64 is an integer times a power of two, so a matrix of them is, row by row. Elimination without fractions
 (Bareiss, *Mathematics of Computation* 22, 1968) then stays in integers. LAPACK loses as many digits as the condition
@@ -19,6 +19,8 @@ from gradtool.ops.operation import Array
 MAX_SIZE = 20
 """Larger matrices go to LAPACK, as do stacks of more than ``MAX_WORK / n³`` (but 32) matrices."""
 MAX_WORK = 8000
+MAX_ENTRIES = 500
+"""Of rows that are normalised."""
 
 
 def worthwhile(matrices: Array) -> bool:
@@ -155,6 +157,34 @@ def inverse_vjp(matrix: Array, upstream: Array) -> Array:
         middle[:, j] = middle[:, j] * (1 << (top - exponent))
     product = -(adjugate.T @ middle @ adjugate.T)
     return _rounded_matrix(product, found * found, [shift - top - e for e in exponents])
+
+
+def worthwhile_rows(*rows: Array) -> bool:
+    """Whether these arrays of rows (of one shape) are finite and small."""
+    return rows[0].size <= MAX_ENTRIES and all(r.dtype == np.float64 and bool(np.isfinite(r).all()) for r in rows)
+
+
+def normalised_vjp(x: Array, upstream: Array, weight: Array, eps: float, divisor: float) -> Array:
+    """The gradient for the row x of ``weight * (x - mean(x)) / divisor`` with ``divisor = sqrt(var(x) + eps)``: but for
+    the divisor, which is given, a rational number, rounded once.
+
+    With g = upstream * weight and centred g and x it is ``(g - x mean(g x) / (var + eps)) / divisor``. That subtraction
+    is what needs exactness: next to one entry that is far from all others hardly anything may be left."""
+    n = len(x)
+    (numbers, shift), (left, left_shift), (right, right_shift) = map(scaled_integers, (x, upstream, weight))
+    factors = left * right
+    x_centred = n * numbers - sum(numbers.tolist())
+    g_centred = n * factors - sum(factors.tolist())
+    eps_top, eps_bottom = eps.as_integer_ratio()
+    # Numbers for x are off by 2**shift / n, so their squares by 4**shift / n², and eps counts as much more.
+    scale = eps_bottom << max(0, 2 * shift)
+    spread = scale * int(x_centred @ x_centred) + (n**3 * eps_top << max(0, -2 * shift))
+    together = scale * int(x_centred @ g_centred)
+    mantissa, exponent = math.frexp(divisor)
+    if spread == 0 or mantissa == 0:
+        return np.full(n, np.nan)
+    numerators = (g_centred * spread - x_centred * together).reshape((1, n))
+    return _rounded_matrix(numerators, n * spread, [left_shift + right_shift - exponent])[0] / mantissa
 
 
 def _rounded_matrix(numerators: Array, denominator: int, exponents: list[int]) -> Array:

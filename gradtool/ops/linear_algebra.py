@@ -94,6 +94,17 @@ def _matmul_vjp_b(upstream: Any, out: Any, a: Any, b: Any, ranks: tuple[int, int
     return sum_to(np.swapaxes(left, -1, -2) @ _matmul_upstream(upstream, ranks), right.shape).reshape(np.shape(b))
 
 
+def _product_rule(i: int, shapes: Sequence[Shape]) -> str:
+    """The rule of ``a @ b`` for argument ``i``: of matrices, unless the shapes say that a vector or a scalar takes part."""
+    ranks = [len(shape) for shape in shapes] or [2, 2]
+    if 0 in ranks or ranks == [1, 1]:
+        other = "{b}" if i == 0 else "{a}"
+        return f"{{upstream}} * {other}" if 0 < ranks[i] or 0 not in ranks else f"sum({{upstream}} * {other})"
+    if i == 0:
+        return "outer({upstream}, {b})" if ranks == [2, 1] else "{upstream} @ {b}.T"
+    return "outer({a}, {upstream})" if ranks == [1, 2] else "{a}.T @ {upstream}"
+
+
 def _pair_cases(*shapes: tuple[Shape, Shape]) -> tuple[Case, ...]:
     return tuple(Case(pair, {}) for pair in shapes)
 
@@ -105,7 +116,7 @@ declare(
         name="matmul", arguments=(Argument("a"), Argument("b")), operator="@",
         formula="a @ b: out_ij = sum over k of a_ik b_kj", derivative="upstream @ b.T and a.T @ upstream",
         derivative_range="unbounded", resolve=_resolve_matmul, forward=_matmul, vjp=(_matmul_vjp_a, _matmul_vjp_b),
-        rules=("{upstream} @ {b}.T", "{a}.T @ {upstream}"), symbolic=lambda S, a, b, ranks: np.matmul(a, b),
+        rules=_product_rule, symbolic=lambda S, a, b, ranks: np.matmul(a, b),
         domain=(_ANY, _ANY),
         cases=_pair_cases(
             ((2, 3), (3, 4)), ((2, 3), (3,)), ((3,), (3, 2)), ((3,), (3,)), ((2, 2, 3), (2, 3, 2)),
@@ -168,7 +179,7 @@ declare(
         formula="sum of a_k b_k (of matrices: a @ b; with a scalar: a b)",
         derivative="b and a (of matrices: upstream @ b.T and a.T @ upstream)", derivative_range="unbounded",
         resolve=_resolve_dot, forward=_dot, vjp=(_dot_vjp_a, _dot_vjp_b),
-        rules=("{upstream} @ {b}.T", "{a}.T @ {upstream}"),
+        rules=_product_rule,
         symbolic=lambda S, a, b, ranks: a * b if 0 in ranks else np.dot(a, b), domain=(_ANY, _ANY),
         cases=_pair_cases(
             ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 4)), ((), (2, 3)), ((3,), ()), ((), ()),

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gradtool.ops import exact
 from gradtool.ops.operation import (
     Argument,
     Array,
@@ -67,12 +68,22 @@ def _forward(x: Any, weight: Any, bias: Any, eps: float, ranks: Ranks) -> Array:
     return np.asarray(_normalised(x, eps)[0] * weight + bias)
 
 
+def _by_row(x: Array, upstream: Array, weight: Array, eps: float, divisor: Array) -> Array:
+    flat = [a.reshape((-1, a.shape[-1])) for a in (x, upstream, weight)]
+    found = [exact.normalised_vjp(*row, eps, d) for *row, d in zip(*flat, divisor.ravel().tolist(), strict=True)]
+    return np.asarray(found).reshape(x.shape)
+
+
 def _vjp_x(upstream: Any, out: Any, x: Any, weight: Any, bias: Any, eps: float, ranks: Ranks) -> Array:
-    """The Jacobian divides what is across both the constants and the deviations by the divisor, and what is along the
+    """Exactly where rows are short. Else: the Jacobian divides what is across both the constants and the deviations by the divisor, and what is along the
     deviations by it and once more by ``(var + eps) / eps``. The second part may be all there is (always, for two
     entries), so the first must not leave rounding errors along it: hence project twice ("twice is enough", Kahan and
     Parlett)."""
-    _, unit, divisor, share = _normalised(np.asarray(x), eps)
+    x = np.asarray(x)
+    _, unit, divisor, share = _normalised(x, eps)
+    factors = [np.broadcast_to(f, x.shape) for f in (upstream, weight)]
+    if exact.worthwhile_rows(x, *factors, np.broadcast_to(divisor, x.shape)):
+        return _by_row(x, *factors, eps, divisor)
     across = np.asarray(upstream * weight) * np.ones_like(unit)
     across = across - np.mean(across, axis=-1, keepdims=True)
     across = across - np.mean(across, axis=-1, keepdims=True)

@@ -51,8 +51,8 @@ class Kink(NamedTuple):
     ``choose(rng, out, *arguments, **parameters)`` draws at random from the valid set: for an elementwise operation a
     tuple with one local derivative an argument, equal to the ordinary one wherever nothing is tied. For others
     ``choose(rng, upstream, out, *arguments, **parameters)`` gives a tuple with one downstream gradient an argument.
-    ``None`` where no value is valid: at a jump. ``sides`` are the two values that the output jumps between, where they are
-    the same everywhere (0 and 1 for a comparison): what a condition might as well have been.
+    ``None`` where no value is valid: at a jump. ``sides`` are the two values that the output jumps between, where they
+    are the same everywhere (0 and 1 for a comparison): what a condition might as well have been.
     """
 
     where: str
@@ -73,8 +73,9 @@ class Resolved(NamedTuple):
 
 
 class ScalarForm(NamedTuple):
-    """The same operation on Python floats, for speed: ``forward(*args)`` and ``local(out, *args)``, a tuple of one local
-    derivative an argument. Either may raise ``ArithmeticError`` or ``ValueError``: the array form is then used."""
+    """The same operation on Python floats, for speed: ``forward(*args)`` and ``local(out, *args)``, a tuple of one
+    local derivative an argument. Either may raise ``ArithmeticError`` or ``ValueError``: then the array form is used.
+    """
 
     forward: Function
     local: Function
@@ -103,17 +104,19 @@ class Operation:
     Structured: ``vjp[i](upstream, out, *arguments, **parameters)`` is the vector-Jacobian product for argument i, of
     that argument's shape; ``rules[i]`` says it as text, with the operands' names in braces: ``"{upstream} @ {b}.T"``.
 
-    A variadic operation gives a function of i in place of each sequence.
+    A variadic operation gives a function of i in place of each sequence; where the rule depends on the arguments' shapes,
+    ``rules`` is a function of i and these.
 
-    ``resolve(shapes, parameters)`` gives a ``Resolved`` or raises ``OperationError``; left out, the arguments broadcast.
-    ``forward`` is called with the resolved parameters and must accept extra leading batch axes on all arguments.
+    ``resolve(shapes, parameters)`` gives a ``Resolved`` or raises ``OperationError``; left out, the arguments
+    broadcast. ``forward`` is called with the resolved parameters and must accept extra leading batch axes on all
+    arguments.
 
     ``symbolic(S, *arguments, **resolved_parameters)`` is the forward written with ``S``, a namespace of exact scalar
     functions (see ``gradtool.references.scalars``): on scalars for elementwise operations, on object arrays for others.
     It should be the textbook formula, independent of how ``forward`` is made stable.
 
-    ``piece(*arguments, **parameters)`` numbers the smooth pieces: an array (batch axes first) that changes exactly where a
-    kink, jump or change of formula is crossed. ``domain`` is one interval an argument from which tests draw.
+    ``piece(*arguments, **parameters)`` numbers the smooth pieces: an array (batch axes first) that changes exactly
+    where a kink, jump or change of formula is crossed. ``domain`` is one interval an argument from which tests draw.
     """
 
     name: str
@@ -123,7 +126,7 @@ class Operation:
     derivative: str
     local: Sequence[Function] | Callable[[int], Function] | None = None
     vjp: Sequence[Function] | Callable[[int], Function] | None = None
-    rules: Sequence[str] | Callable[[int], str] = ()
+    rules: Sequence[str] | Callable[[int, Sequence[Shape]], str] = ()
     parameters: tuple[Parameter, ...] = ()
     variadic: bool = False
     resolve: Callable[[Sequence[Shape], Mapping[str, Any]], Resolved] | None = None
@@ -158,9 +161,9 @@ class Operation:
         assert self.vjp is not None
         return self.vjp(i) if callable(self.vjp) else self.vjp[i]
 
-    def rule_of(self, i: int) -> str:
-        """The vector-Jacobian product for argument ``i`` as text."""
-        return self.rules(i) if callable(self.rules) else self.rules[i]
+    def rule_of(self, i: int, shapes: Sequence[Shape] = ()) -> str:
+        """The vector-Jacobian product for argument ``i`` as text, for arguments of these shapes."""
+        return self.rules(i, shapes) if callable(self.rules) else self.rules[i]
 
     def resolved(self, shapes: Sequence[Shape], parameters: Mapping[str, Any]) -> Resolved:
         """Settle shapes and parameters. Raises ``OperationError`` where they do not fit."""

@@ -162,7 +162,7 @@ declare(
         name="concat", arguments=(Argument("a"),), variadic=True, parameters=(Parameter("axis", "int", 0),),
         aliases=("concatenate",), formula="the arguments one after the other along an axis",
         derivative="1 from an entry to its new place", derivative_range="{1}", resolve=_resolve_concat, forward=_joined,
-        vjp=_concat_vjp, rules=lambda i: f"part {i + 1} of {{upstream}}",
+        vjp=_concat_vjp, rules=lambda i, shapes: f"part {i + 1} of {{upstream}}",
         symbolic=lambda S, *arguments, axis, offsets: np.concatenate(arguments, axis=axis),
         cases=(
             Case(((2,), (3,)), {}), Case(((2, 3), (1, 3), (2, 3)), {"axis": 0}), Case(((2, 3), (2, 1)), {"axis": -1}),
@@ -197,7 +197,7 @@ declare(
         name="stack", arguments=(Argument("a"),), variadic=True, parameters=(Parameter("axis", "int", 0),),
         formula="the arguments side by side along a new axis", derivative="1 from an entry to its new place",
         derivative_range="{1}", resolve=_resolve_stack, forward=lambda *arguments, axis: np.stack(arguments, axis=axis),
-        vjp=_stack_vjp, rules=lambda i: f"part {i + 1} of {{upstream}}",
+        vjp=_stack_vjp, rules=lambda i, shapes: f"part {i + 1} of {{upstream}}",
         symbolic=lambda S, *arguments, axis: np.stack(arguments, axis=axis),
         cases=(
             Case(((), (), ()), {}), Case(((3,), (3,)), {"axis": 0}), Case(((2, 3), (2, 3)), {"axis": -1}),

@@ -17,6 +17,10 @@ INDENT = "  "
 GAP = "  "
 
 _NUMBER = re.compile(r"-?[\d.]+(e[+-]\d+)?|-?inf|nan|-|")
+_WORDS = re.compile(r"-?[^\W\d].* .*")
+
+FOLDED = 12
+"""A cell is not folded to fewer columns than this, as long as there is another way to show it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """``styles`` gives the style of a cell by its text; one that may ``fold`` gives way first where space is short."""
+    """``styles`` gives the style of a cell by its text; where space is short, a column that may ``fold`` is made narrower,
+    and of any other only cells that hold words (``upstream @ W.T``) are folded."""
 
     header: str
     numeric: bool = False
@@ -58,10 +63,26 @@ class Grid:
             for k, column in enumerate(self.columns)
         ]
 
+    def least_widths(self) -> list[int]:
+        """The width that each column needs to show every number and every array unfolded."""
+        least = []
+        for k, (column, natural) in enumerate(zip(self.columns, self.widths(), strict=True)):
+            if not column.fold:
+                cells = (FOLDED if _WORDS.fullmatch(row[k]) else _block_width(row[k]) for row in self.rows)
+                least.append(min(natural, max(text_width(column.header), max(cells, default=0))))
+            else:
+                least.append(min(natural, FOLDED))
+        return least
+
     def width(self) -> int:
         """The length of the longest line, with every cell unfolded."""
         widths = self.widths()
         return len(INDENT) + sum(widths) + len(GAP) * (len(widths) - 1)
+
+    def fits(self, width: int | None) -> bool:
+        """Whether lines of ``width`` columns hold every number and every array unfolded."""
+        least = self.least_widths()
+        return width is None or len(INDENT) + sum(least) + len(GAP) * (len(least) - 1) <= width
 
     def lines(self) -> Iterator[str]:
         """The grid as text, header first, as wide as it needs to be."""

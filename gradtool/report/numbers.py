@@ -18,6 +18,8 @@ Array = NDArray[Any]
 SMALL_SIZE = 16
 SMALL_SIDE = 6
 ENTRIES_PER_LINE = 8
+BROKEN_WIDTH = 56
+"""Rows that are broken are broken so that they fit a record on a terminal of 80 columns."""
 
 
 class Statistics(NamedTuple):
@@ -149,7 +151,10 @@ def _rows(array: Array) -> Iterator[tuple[int, list[str], int]]:
 def _aligned(array: Array) -> Iterator[str]:
     """``[[ 1,  2],`` and below it `` [30, 40]]``: columns aligned, long rows broken."""
     rows = list(_rows(array))
-    per_line = min(array.shape[-1], ENTRIES_PER_LINE)
+    per_line = array.shape[-1]
+    if per_line > ENTRIES_PER_LINE:
+        widest = max(len(entry) for _, entries, _ in rows for entry in entries)
+        per_line = max(1, min(ENTRIES_PER_LINE, BROKEN_WIDTH // (widest + 2)))
     widths = [max(len(entry) for _, entries, _ in rows for entry in entries[k::per_line]) for k in range(per_line)]
     for position, (opening, entries, closing) in enumerate(rows):
         for start in range(0, len(entries), per_line):

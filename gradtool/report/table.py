@@ -242,13 +242,15 @@ def _input_grid(result: EvaluationResult, labels: _Labels, full: bool, width: in
         return tuple(cells)
 
     shown = grid(terse=False)
-    yield grid(terse=True) if width is not None and shown.width() > width else shown
+    if not shown.fits(width) and (terse := grid(terse=True)).fits(width):
+        shown = terse
+    yield shown
     if left_out:
         yield Line(f"  {left_out:,} of {len(result.inputs):,} inputs left out, all of them OK; --full shows them")
 
 
 def _reference(found: InputResult, reference: Reference, full: bool, terse: bool) -> str:
-    """What a reference says. Of a large array, and of a small one that is OK where room is short (``terse``), only how
+    """What a reference says. Of a large array, and where room is short (``terse``) of a small one that is OK, only how
     far it is from the gradient: the same figures twice tell a reader nothing."""
     if reference.status != "ok" or reference.value is None or found.gradient is None:
         return reference.status

@@ -13,10 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gradtool.report.layout import GAP, INDENT, Block, Column, Grid, Line, text_width, write_plain
-
-FOLDED = 12
-"""A cell is not folded to fewer columns than this."""
+from gradtool.report.layout import FOLDED, GAP, INDENT, Block, Column, Grid, Line, text_width, write_plain
 
 MOST_ROWS = 1000
 """rich lays out a few thousand cells a second; a longer grid is written plain, unfolded and without colour."""
@@ -56,23 +53,27 @@ def write(blocks: Iterable[Block], stream: TextIO, width: int | None, color: boo
 
 def _table(grid: Grid, width: int) -> Table:
     """The grid as it is, with cells that may fold made narrower; where that is not enough, as records."""
-    natural = grid.widths()
-    rigid = sum(n for n, column in zip(natural, grid.columns, strict=True) if not column.fold)
-    folding = sum(column.fold for column in grid.columns)
-    # Numbers and arrays are never broken as long as there is another way to show them.
-    if width - len(INDENT) - len(GAP) * (len(natural) - 1) - rigid < FOLDED * folding:
+    widths = _fitted(grid, width)
+    if widths is None:
         return _records(grid, width)
     table = Table(box=None, pad_edge=False, padding=(0, len(GAP), 0, 0), header_style="bold")
-    for column, needed, right in zip(grid.columns, natural, grid.flush_right(), strict=True):
-        table.add_column(
-            Text(column.header),
-            justify="right" if right else "left",
-            overflow="fold",
-            min_width=None if column.fold else needed,
-        )
+    for column, needed, right in zip(grid.columns, widths, grid.flush_right(), strict=True):
+        table.add_column(Text(column.header), justify="right" if right else "left", overflow="fold", width=needed)
     for row in grid.rows:
         table.add_row(*map(_cell, row, grid.columns))
     return table
+
+
+def _fitted(grid: Grid, width: int) -> list[int] | None:
+    """The columns' widths in lines of ``width`` columns, always the widest of those that may fold made narrower; None
+    where a number or an array would have to be broken."""
+    if not grid.fits(width):
+        return None
+    widths, least = grid.widths(), grid.least_widths()
+    for _ in range(grid.width() - width):
+        foldable = [k for k in range(len(widths)) if widths[k] > least[k]]
+        widths[max(foldable, key=widths.__getitem__)] -= 1
+    return widths
 
 
 def _records(grid: Grid, width: int) -> Table:

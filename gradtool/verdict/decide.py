@@ -8,6 +8,7 @@ difference lies outside and a second, independent method confirms it. Otherwise 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,7 +36,8 @@ class Opinion(NamedTuple):
     singular: bool = False
 
 
-class Decision(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Decision:
     """The verdict on one input; ``reason`` is set unless it is OK without remark. ``index`` is the deciding entry."""
 
     verdict: Verdict

@@ -47,31 +47,64 @@ class Writer:
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
-        self.builder = GraphBuilder("")
-        self.inputs: dict[str, Any] = {}
-        self.pool: list[tuple[int, Any]] = []
+        self.rows: list[tuple[str, list[int], dict[str, Any]]] = []
+        self.values: list[Any] = []
+        self.used: set[int] = set()
         self.style = rng.choice(["ordinary", "any magnitude", "integers"], p=[0.55, 0.3, 0.15])
 
     def write(self) -> Program:
-        """Some inputs, then operations that take what is there; the last node, or a sum of some, is the output."""
-        for _ in range(self.rng.integers(1, 4)):
+        """An input or two, then operations that take what is there; what nothing takes is gathered at the end."""
+        for _ in range(self.rng.integers(1, 3)):
             self.input(SHAPES[self.rng.integers(len(SHAPES))])
         names = list(REGISTRY)
-        wanted = len(self.pool) + self.rng.integers(1, 9)
-        for _ in range(60):
-            if len(self.pool) >= wanted:
+        wanted, made = int(self.rng.integers(1, 10)), 0
+        for _ in range(20 * wanted):
+            made += self.operation(REGISTRY[names[self.rng.integers(len(names))]])
+            if made == wanted:
                 break
-            self.operation(REGISTRY[names[self.rng.integers(len(names))]])
-        output = self.pool[-1][0]
-        if np.ndim(self.pool[-1][1]) and self.rng.random() < 0.5:
-            output = self.add(REGISTRY["sum"], [output], {"axis": None, "keepdims": False}) or output
-        graph = self.builder.finish(output)
-        shape = make_plan(graph, self.inputs).output_shape
-        upstream = 1.0 if not shape and self.rng.random() < 0.5 else self.rng.normal(size=shape)
-        return Program(graph, self.inputs, upstream)
+        return self.finish(self.gathered())
 
-    def values(self, shape: tuple[int, ...], low: float = -3.0, high: float = 3.0) -> Any:
-        """Numbers for an input."""
+    def gathered(self) -> int:
+        """The output: the last node, or with it some of those that nothing uses."""
+        output = len(self.rows) - 1
+        loose = [i for i, row in enumerate(self.rows[:-1]) if i not in self.used and row[0] != "constant"]
+        for other in loose if self.rng.random() < 0.8 else []:
+            terms = [self.summed(output), self.summed(other)]
+            output = self.add(REGISTRY[self.rng.choice(["add", "subtract", "multiply", "max"])], terms, {}) or output
+        return self.summed(output) if self.rng.random() < 0.5 else output
+
+    def summed(self, node: int) -> int:
+        """A scalar made of a node."""
+        if not np.ndim(self.values[node]):
+            return node
+        name = str(self.rng.choice(["sum", "mean", "logsumexp", "norm", "reduce_max"]))
+        parameters = {p.name: p.default for p in REGISTRY[name].parameters}
+        return self.add(REGISTRY[name], [node], parameters) or node
+
+    def finish(self, output: int) -> Program:
+        """The program without what the output does not use."""
+        needed = {output}
+        for i in range(output, -1, -1):
+            if i in needed:
+                needed.update(self.rows[i][1])
+        builder = GraphBuilder("")
+        place: dict[int, int] = {}
+        inputs = {}
+        for i in sorted(needed):
+            name, arguments, parameters = self.rows[i]
+            if name == "input":
+                inputs[f"x{i}"] = self.values[i]
+                place[i] = builder.input(f"x{i}")
+            elif name == "constant":
+                place[i] = builder.constant(self.values[i])
+            else:
+                place[i] = builder.add(name, [place[a] for a in arguments], parameters)
+        shape = np.shape(self.values[output])
+        upstream = 1.0 if not shape and self.rng.random() < 0.5 else self.rng.normal(size=shape)
+        return Program(builder.finish(place[output]), inputs, upstream)
+
+    def numbers(self, shape: tuple[int, ...], low: float, high: float) -> Any:
+        """Numbers for an input or a constant."""
         if self.style == "integers":
             drawn = self.rng.integers(int(np.floor(low)), int(np.ceil(high)) + 1, size=shape).astype(float)
         elif self.style == "any magnitude" and self.rng.random() < 0.7:
@@ -83,61 +116,63 @@ class Writer:
             drawn.ravel()[1] = drawn.ravel()[0]
         return drawn if shape else float(drawn)
 
-    def input(self, shape: tuple[int, ...], low: float = -3.0, high: float = 3.0) -> int:
-        """A new input."""
-        name = f"x{len(self.inputs)}"
-        node = self.builder.input(name)
-        self.inputs[name] = self.values(shape, low, high)
-        self.pool.append((node, self.inputs[name]))
-        return node
+    def input(self, shape: tuple[int, ...], low: float = -3.0, high: float = 3.0, kind: str = "input") -> int:
+        """A new input or constant."""
+        self.rows.append((kind, [], {}))
+        self.values.append(self.numbers(shape, low, high))
+        return len(self.rows) - 1
 
-    def operation(self, operation: Operation) -> None:
-        """One more node, if the operation can take anything there is."""
+    def operation(self, operation: Operation) -> bool:
+        """One more node, if the operation can take what there is."""
         count = 2 + int(self.rng.integers(2)) if operation.variadic else len(operation.arguments)
-        if operation.elementwise and not operation.cases:
-            shape = SHAPES[self.rng.integers(len(SHAPES))]
+        shapes = [np.shape(value) for value in self.values]
+        if operation.elementwise:
+            shape = shapes[-1] if self.rng.random() < 0.6 else shapes[self.rng.integers(len(shapes))]
             case = Case((shape,) * count, {})
-        elif operation.cases:
-            case = operation.cases[self.rng.integers(len(operation.cases))]
         else:
-            return
+            cases = [c for c in operation.cases if c.shapes[0] in shapes]
+            if not cases and self.rng.random() < 0.7:
+                return False
+            cases = cases or list(operation.cases)
+            case = cases[self.rng.integers(len(cases))]
         arguments = [self.argument(operation, case, i) for i in range(len(case.shapes))]
         parameters = {p.name: p.default for p in operation.parameters} | dict(case.parameters)
-        self.add(operation, arguments, parameters)
+        return self.add(operation, arguments, parameters) is not None
 
     def argument(self, operation: Operation, case: Case, i: int) -> int:
         """A node of the right shape: one there is, a new input, or a constant; labels are constants."""
-        if case.values and i in case.values:
-            return self.builder.constant(np.asarray(case.values[i], dtype=float))
         shape = case.shapes[i]
+        if case.values and i in case.values:
+            node = self.input((), kind="constant")
+            self.values[node] = np.asarray(case.values[i], dtype=float)
+            return node
         low, high = operation.domain[min(i, len(operation.domain) - 1)]
-        fitting = [node for node, value in self.pool if np.shape(value) == shape]
-        scalars = [node for node, value in self.pool if not np.shape(value)]
+        live = [k for k, row in enumerate(self.rows) if row[0] != "constant"]
+        fitting = [k for k in live if np.shape(self.values[k]) == shape]
+        scalars = [k for k in live if not np.shape(self.values[k])]
         chance = self.rng.random()
         if operation.elementwise and scalars and chance < 0.15:
-            return scalars[self.rng.integers(len(scalars))]
+            return int(self.rng.choice(scalars))
         if fitting and chance < 0.85:
-            return fitting[-1] if chance < 0.5 else fitting[self.rng.integers(len(fitting))]
-        if chance > 0.95 or len(self.inputs) >= 4:
-            node = self.builder.constant(self.values(shape, low, high))
-            return node
-        return self.input(shape, low, high)
+            return fitting[-1] if i == 0 or chance < 0.3 else int(self.rng.choice(fitting))
+        crowded = sum(row[0] == "input" for row in self.rows) > 3
+        return self.input(shape, low, high, "constant" if crowded or chance > 0.95 else "input")
 
     def add(self, operation: Operation, arguments: list[int], parameters: dict[str, Any]) -> int | None:
         """The node, or None where shapes do not fit or the value is not finite."""
-        known = dict(self.pool)
-        values = [known[a] if a in known else self.builder.value(a) for a in arguments]
+        values = [np.asarray(self.values[a]) for a in arguments]
         try:
-            settled = operation.resolved([np.shape(v) for v in values], parameters)
+            settled = operation.resolved([v.shape for v in values], parameters)
             with np.errstate(all="ignore"):
-                value = operation.forward(*map(np.asarray, values), **settled.parameters)
+                value = operation.forward(*values, **settled.parameters)
         except OperationError:
             return None
-        if not np.all(np.isfinite(value)) and self.rng.random() < 0.97:
+        if not np.all(np.isfinite(value)) and self.rng.random() < 0.98:
             return None
-        node = self.builder.add(operation.name, arguments, parameters)
-        self.pool.append((node, value))
-        return node
+        self.rows.append((operation.name, arguments, parameters))
+        self.values.append(value)
+        self.used.update(arguments)
+        return len(self.rows) - 1
 
 
 def random_program(seed: int, number: int) -> Program:

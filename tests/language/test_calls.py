@@ -27,7 +27,7 @@ from gradtool.ops import CALLS, REGISTRY, Parameter
 SPAN = (0, 9)
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The complaint: message, place, hint."""
 
 
@@ -64,7 +64,7 @@ class Caller:
         return call(self.builder, self.callee, self.given, SPAN, self._fail, self.notes.append)
 
     def _fail(self, message, span, hint=None):
-        raise Refused(message, span, hint)
+        raise RefusedError(message, span, hint)
 
     def result(self):
         """Name, arguments (names and values) and parameters of the call, in a graph without anything left over."""
@@ -76,7 +76,7 @@ class Caller:
         return node.operation, shown, dict(node.parameters)
 
     def refusal(self):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(RefusedError) as caught:
             self.call()
         return caught.value.args
 

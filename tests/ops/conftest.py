@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,7 +14,10 @@ import pytest
 from gradtool.ops import REGISTRY, Case, Operation, OperationError, Resolved
 
 Array = np.ndarray[Any, Any]
-DIGITS = 1000
+DIGITS = 1100
+STEP = mpmath.mpf(10) ** -345
+"""Small beside every point, the smallest that are tried among them; squared it is small beside anything that float64 has."""
+SMALLEST_NORMAL = mpmath.mpf(2) ** -1022
 
 
 class Digits:
@@ -82,20 +86,19 @@ class Checker:
             return np.asarray(self.operation.symbolic(Digits(), *objects, **self.settled.parameters), dtype=object)
 
     def exact_vjp(self, position: int, upstream: Any = None) -> Array:
-        """The vector-Jacobian product by central differences of the formula, with steps and digits to spare."""
+        """The vector-Jacobian product by central differences of the formula, with digits to spare for a step so small."""
         argument = self.arguments[position]
         result = np.empty(argument.size, dtype=object)
         with mpmath.workdps(DIGITS):
             for i in range(argument.size):
-                step = mpmath.mpf(10) ** -40 * (abs(mpmath.mpf(float(argument.flat[i]))) or 1)
                 sides = []
                 for sign in (1, -1):
                     moved = _digits(argument).ravel()
-                    moved[i] = moved[i] + sign * step
+                    moved[i] = moved[i] + sign * STEP
                     arguments = list(self.arguments)
                     arguments[position] = moved.reshape(argument.shape)
                     sides.append(self.exact(arguments))
-                slope = np.asarray((sides[0] - sides[1]) / (2 * step), dtype=object)
+                slope = np.asarray((sides[0] - sides[1]) / (2 * STEP), dtype=object)
                 weight = np.ones(slope.shape) if upstream is None else np.asarray(upstream, dtype=np.float64)
                 result[i] = mpmath.fdot(
                     [mpmath.mpf(float(w)) for w in weight.flat], [mpmath.mpf(s) for s in slope.flat]
@@ -103,7 +106,7 @@ class Checker:
         return result.reshape(argument.shape)
 
     def worst(self, upstream: Any = None, positions: Any = None, value: bool = True) -> float:
-        """The largest relative error of value and gradients; errors below the smallest normal number do not count."""
+        """The largest relative error of value and gradients; see ``relative``."""
         errors = [relative(self.out(), self.exact(list(self.arguments)))] if value else []
         wanted = range(len(self.arguments)) if positions is None else positions
         wanted = [i for i in wanted if i not in self.settled.frozen]
@@ -111,16 +114,19 @@ class Checker:
 
 
 def relative(found: Any, exact: Any) -> float:
+    """The largest relative error. Where the truth is below the smallest normal number, as many bits as are there must be
+    right, give or take two roundings."""
     found, exact = np.asarray(found), np.asarray(exact, dtype=object)
     assert found.shape == exact.shape
     worst = 0.0
     with mpmath.workdps(60):
         for f, e in zip(found.flat, exact.flat, strict=True):
             if not np.isfinite(f):
-                return float("inf")
+                return 0.0 if float(f) == float(e) else float("inf")
             error = abs(mpmath.mpf(float(f)) - e)
-            if error > mpmath.mpf("1e-307"):
-                worst = max(worst, float(error / abs(e)) if e != 0 else float("inf"))
+            if abs(e) < SMALLEST_NORMAL and error <= mpmath.mpf(2) ** -1072:
+                continue
+            worst = max(worst, float(error / abs(e)) if e != 0 else float("inf"))
     return worst
 
 
@@ -246,32 +252,37 @@ def mp_scalars() -> Digits:
 
 @pytest.fixture(scope="session")
 def point_sets() -> dict[str, Array]:
-    """Points over the whole range of float64, by domain."""
+    """Points over the whole range of float64, by domain: all magnitudes from 1e-300 to 1e300, and again the ordinary
+    ones, where functions turn and tails begin."""
     rng = np.random.default_rng(1)
-    size = 10.0 ** rng.uniform(-300, 300, 120)
+    size = np.concatenate((10.0 ** rng.uniform(-300, 300, 150), 10.0 ** np.arange(-300.0, 301.0, 20.0)))
+    # Next to powers of two, where roundings are largest, and where squares and products of two overflow or vanish.
+    marks = np.array([1e-300, 2.0**-537, 2.0**-511, 1e-154, 1e-20, 1e-8, 0.5, 1.0, 2.0, 1e8, 1e16, 1.3e154, 7.5e157, 1e300])
+    marks = np.concatenate((marks, np.nextafter(marks, 0), np.nextafter(marks, np.inf)))
     near = np.concatenate((10.0 ** rng.uniform(-20, 0, 60), rng.uniform(0, 40, 150)))
     close = 10.0 ** rng.uniform(-15, 0, 60)
-    moderate = np.concatenate((near, rng.uniform(0, 700, 60)))
-    positive = np.concatenate((size, near, [1.0]))
+    tails = rng.uniform(0, 760, 120)
+    positive = np.concatenate((size, marks, near, tails))
+    small = 10.0 ** rng.uniform(-300, -1, 60)
 
     def both(x: Array) -> Array:
         return np.concatenate((x, -x))
 
     return {
-        "everywhere": np.concatenate((both(positive), both(rng.uniform(0, 700, 60)), [0.0])),
-        "moderate": np.concatenate((both(moderate), [0.0])),
+        "everywhere": np.concatenate((both(positive), [0.0])),
+        "moderate": np.concatenate((both(positive[positive < 760]), [0.0])),
         "positive": positive,
-        "above -1": np.concatenate((positive, -rng.uniform(0, 1, 60), -(10.0 ** rng.uniform(-300, -1, 60)))),
-        "unit": both(np.concatenate((rng.uniform(0, 1, 80), 10.0 ** rng.uniform(-300, -1, 60), 1 - close / 2))),
-        "above 1": 1 + np.concatenate((size[size > 1e-15], near[near > 1e-15])),
-        "gaussian": rng.uniform(-38.0, 10.0, 300),
+        "above -1": np.concatenate((positive, -rng.uniform(0, 1, 60), -small, close - 1)),
+        "unit": both(np.concatenate((rng.uniform(0, 1, 80), small, 1 - close / 2))),
+        "above 1": 1 + np.concatenate((size[size > 1e-15], marks[marks > 1e-15], near[near > 1e-15])),
+        "gaussian": rng.uniform(-39.0, 10.0, 300),
     }
 
 
 @pytest.fixture
 def worst_ulp() -> Callable[[Any, Callable[..., Any], list[tuple[float, ...]]], tuple[float, str]]:
-    """The largest error of ``computed`` against ``exact(*point)`` in units in the last place, and where. What lies
-    below the smallest normal number may be flushed to zero."""
+    """The largest error of ``computed`` against ``exact(*point)`` in units in the last place, and where. Below the
+    smallest normal number a unit is 4.9e-324: nothing is excused there either."""
 
     def measure(computed: Any, exact: Callable[..., Any], points: list[tuple[float, ...]]) -> tuple[float, str]:
         worst, place = 0.0, "nowhere"
@@ -280,12 +291,10 @@ def worst_ulp() -> Callable[[Any, Callable[..., Any], list[tuple[float, ...]]], 
             for value, point in zip(values, points, strict=True):
                 truth = mpmath.mpf(exact(*map(mpmath.mpf, point)))
                 nearest = float(truth)
-                if max(abs(value), abs(nearest)) < np.finfo(np.float64).smallest_normal:
-                    continue
-                if np.isfinite(value) and np.isfinite(nearest):
-                    error = float(abs(mpmath.mpf(value) - truth) / mpmath.mpf(float(np.spacing(abs(nearest)))))
+                if math.isfinite(value) and math.isfinite(nearest):
+                    error = float(abs(mpmath.mpf(value) - truth) / mpmath.mpf(math.ulp(nearest)))
                 else:
-                    error = 0.0 if value == nearest else float("inf")
+                    error = 0.0 if value == nearest else math.inf
                 if error > worst:
                     worst, place = error, f"{value!r} at {point}, but {nearest!r} is right"
         return worst, place

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradtool.ops import exact
+from gradtool.ops import REGISTRY, exact
 
 NAMES = ["matmul", "dot", "outer", "transpose", "trace", "inv", "det", "solve"]
 HILBERT = 1.0 / (np.arange(8)[:, None] + np.arange(8) + 1)
@@ -133,3 +133,19 @@ def test_refusals(refuses):
     assert "vector or a matrix" in refuses("solve", (2, 2), ())
     assert "matrix" in refuses("trace", (3,))
     assert "exactly once" in refuses("transpose", (2, 3), axes=(0, 0))
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes", "rules"),
+    [
+        ("matmul", ((2, 3), (3, 4)), ["{upstream} @ {b}.T", "{a}.T @ {upstream}"]),
+        ("matmul", ((2, 3), (3,)), ["outer({upstream}, {b})", "{a}.T @ {upstream}"]),
+        ("matmul", ((3,), (3, 4)), ["{upstream} @ {b}.T", "outer({a}, {upstream})"]),
+        ("matmul", ((3,), (3,)), ["{upstream} * {b}", "{upstream} * {a}"]),
+        ("dot", ((), (2, 3)), ["sum({upstream} * {b})", "{upstream} * {a}"]),
+        ("dot", ((), ()), ["sum({upstream} * {b})", "sum({upstream} * {a})"]),
+        ("matmul", (), ["{upstream} @ {b}.T", "{a}.T @ {upstream}"]),
+    ],
+)
+def test_the_rule_of_a_product_is_that_of_its_shapes(name, shapes, rules):
+    assert [REGISTRY[name].rule_of(i, shapes) for i in range(2)] == rules

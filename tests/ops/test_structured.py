@@ -170,7 +170,7 @@ def test_lift(shape, rank, wanted, expected):
     assert lifted.ravel().tolist() == x.ravel().tolist()
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 4), (3, 4), (1, 4), (3, 1), (4,), (1,), (), (2, 1, 1), (1, 1, 1, 1)[:3]])
+@pytest.mark.parametrize("shape", [(2, 3, 4), (3, 4), (1, 4), (3, 1), (4,), (1,), (), (2, 1, 1), (1, 1, 1)])
 def test_sum_to_is_the_adjoint_of_broadcasting(shape):
     gradient = np.arange(24.0).reshape(2, 3, 4)
     x = np.arange(1.0, 1.0 + np.prod(shape)).reshape(shape)

@@ -1,3 +1,4 @@
+import re
 from io import StringIO
 
 import numpy as np
@@ -117,13 +118,92 @@ def test_arrays_in_the_title(make):
     assert rendered(make.result([found])).startswith("x = (9, 9) all 1\n")
 
 
-def test_references_for_a_small_array_are_shown_in_full_where_they_may_disagree(make):
-    for verdict, shown in ((Verdict.OK, False), (Verdict.WRONG, True), (Verdict.UNDECIDED, True)):
-        gradient = np.array([1.0, 2.0])
-        symbolic = make.exact(gradient + 0.25)
-        found = make.input("x", value=gradient, gradient=gradient, symbolic=symbolic, verdict=verdict)
-        text = rendered(make.result([found]))
-        assert ("[1.25, 2.25]" in text, "differs by 0.2 " in text) == (shown, not shown)
+@pytest.mark.parametrize("verdict", Verdict)
+def test_references_for_a_small_array_are_shown_in_full(make, verdict):
+    gradient = np.array([1.0, 2.0])
+    numeric = make.measured(gradient - 0.5, np.array([1e-9, 3e-9]))
+    found = make.input(
+        "x", value=gradient, gradient=gradient, symbolic=make.exact(gradient + 0.25), numeric=numeric, verdict=verdict
+    )
+    row = rendered(make.result([found])).split("\n\n")[-2].splitlines()[1]
+    assert re.split("  +", row.strip()) == ["x", "[1, 2]", "[1, 2]", "[1.25, 2.25]", "[0.5, 1.5] ± 3e-09", verdict]
+
+
+def test_where_room_is_short_references_that_agree_are_given_by_their_difference(make):
+    gradient = np.arange(6.0).reshape(2, 3) / 7
+    inputs = [
+        make.input("W", value=gradient, gradient=gradient, symbolic=make.exact(gradient + [[0, 0, 5e-17], [0, 0, 0]])),
+        make.input("b", value=2.0, gradient=3.0),
+    ]
+    wide, narrow = rendered(make.result(inputs)), rendered(make.result(inputs), width=130)
+    assert wide.count("0.142857") == 4  # value, gradient and both references
+    assert narrow.count("0.142857") == 2
+    assert ["difference", "6e-17", "difference", "0", "±", "1e-12", "OK"] in [
+        line.split()[-7:] for line in narrow.splitlines()
+    ]
+    assert ["b", "2", "3", "3", "3", "±", "1e-12", "OK"] in [line.split() for line in narrow.splitlines()]
+    inputs[0] = make.input("W", value=gradient, gradient=gradient, verdict=Verdict.WRONG)
+    assert rendered(make.result(inputs), width=130).count("0.142857") == 4
+
+
+def test_arrays_are_never_broken_but_shown_as_records_where_they_do_not_fit(make):
+    value = np.array([[0.125, -0.5, 10.25], [1.0, 2.0, -3.123456]])
+    nodes = [
+        make.node(0, "W", "input", name="W", value=value, shape=(2, 3)),
+        make.node(
+            1, "sigmoid(W)", "sigmoid", name="a", value=value, upstream=value, shape=(2, 3),
+            edges=(EdgeResult(0, 0, value, value), EdgeResult(1, 0, Rule("upstream @ W.T", (2,)), value)),
+        ),
+    ]  # fmt: skip
+    text = rendered(make.result([make.input("W", value=value, gradient=value)], nodes), width=60)
+    assert text == """\
+a =
+  [[0.125, -0.5,    10.25],
+   [    1,    2, -3.12346]]
+
+  node
+  n1    expression  a = sigmoid(W)
+        value       [[0.125, -0.5,    10.25],
+                     [    1,    2, -3.12346]]
+        upstream    [[0.125, -0.5,    10.25],
+                     [    1,    2, -3.12346]]
+        into        W
+        local       [[0.125, -0.5,    10.25],
+                     [    1,    2, -3.12346]]
+        downstream  [[0.125, -0.5,    10.25],
+                     [    1,    2, -3.12346]]
+        into        W
+        local       upstream @ W.T
+        downstream  [[0.125, -0.5,    10.25],
+                     [    1,    2, -3.12346]]
+
+  input
+  W      value            [[0.125, -0.5,    10.25],
+                           [    1,    2, -3.12346]]
+         gradient         [[0.125, -0.5,    10.25],
+                           [    1,    2, -3.12346]]
+         symbolic         [[0.125, -0.5,    10.25],
+                           [    1,    2, -3.12346]]
+         numeric ± error  [[0.125, -0.5,    10.25],
+                           [    1,    2, -3.12346]] ± 1e-12
+         verdict          OK
+
+OK: 1 gradient agrees with SymPy and with central differences
+"""
+
+
+def test_rules_fold_before_arrays_do(make):
+    edge = EdgeResult(0, 0, Rule("broadcast upstream to the shape of W", (2,)), np.ones(2))
+    nodes = [
+        make.node(0, "x", "input", name="x", value=np.ones(2), shape=(2,)),
+        make.node(1, "sum(x)", "sum", edges=(edge,)),
+    ]
+    text = rendered(make.result([make.input("x", value=np.ones(2), gradient=np.ones(2))], nodes), width=70)
+    table = text.split("\n\n")[1].splitlines()
+    assert table[0].split() == ["node", "expression", "value", "upstream", "into", "local", "downstream"]
+    assert table[1].split()[:5] == ["n1", "sum(x)", "1", "1", "x"]
+    assert table[1].endswith("[1, 1]")
+    assert " ".join(line[43:58].strip() for line in table[1:]) == "broadcast upstream to the shape of W"
 
 
 def test_beside_a_large_gradient_references_say_how_far_they_are(make):
@@ -133,10 +213,21 @@ def test_beside_a_large_gradient_references_say_how_far_they_are(make):
         symbolic=make.exact(gradient), numeric=make.measured(gradient + 1e-9, np.full(100, 3e-9)),
     )  # fmt: skip
     text = rendered(make.result([found]))
-    assert "differs by 0 " in text
-    assert "differs by 1e-09 ± 3e-09" in text
-    assert "differs" not in rendered(make.result([found]), full=True)
+    assert "difference 0 " in text
+    assert "difference 1e-09 ± 3e-09" in text
+    assert "difference" not in rendered(make.result([found]), full=True).split("\n\n")[1]
     assert "0.505051" in rendered(make.result([found]), full=True)
+
+
+@pytest.mark.parametrize("width", [10, 20, 30, 40, 60, 80, 81, 100])
+def test_no_line_of_a_table_is_longer_than_the_terminal_and_nothing_is_lost(make, width):
+    text = rendered(make.first_example(), width=width)
+    table = text.split("\n\n")[1:-1]
+    assert max(len(line) for block in table for line in block.splitlines()) <= width
+    joined = "".join(text.split())
+    for part in ("(x+y)*max(y,z)", "5±1e-11", "through"):
+        assert width < 40 or part in joined
+    assert "…" not in text
 
 
 def test_inputs_that_are_not_differentiated(make):
