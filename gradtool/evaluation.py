@@ -16,16 +16,13 @@ from gradtool.autodiff.plan import MAX_SIZE
 from gradtool.diagnosis import Health, find_health
 from gradtool.graph import CONSTANT, Graph
 from gradtool.language import InputValue, SourceError, expressions
+from gradtool.language.suggestions import nearest
 from gradtool.references import (
     Evaluable,
     FunctionEvaluable,
     GraphFunction,
     Numeric,
     SymbolicResult,
-    TooManyOperations,
-    Unsupported,
-    central_difference_exact,
-    exact_run,
     symbolic_gradient,
 )
 from gradtool.references import numeric_gradient as central_differences
@@ -34,6 +31,7 @@ from gradtool.verdict import (
     RESOLUTION,
     Decision,
     Opinion,
+    SecondMethod,
     convention_matters,
     decide,
     find_ties,
@@ -46,7 +44,8 @@ Array = NDArray[Any]
 Progress = Callable[[str], None]
 MAX_SYMBOLIC = 200_000
 SINGLE_RESOLUTION = 1e-2
-EXACT_DIGITS = 50
+MOST_NAMES = 12
+"""Names that a message lists."""
 
 
 class InputError(ValueError):
@@ -184,24 +183,41 @@ def _check_choices(references: Collection[str], dtype: str) -> None:
 
 
 def _read_inputs(graph: Graph, inputs: Mapping[str, Any], wrt: Collection[str] | None, max_size: int) -> _Given:
-    known = ", ".join(graph.inputs) or "none"
     for name in inputs:
         if name not in graph.inputs:
-            raise InputError(f"the program has no input {name!r}: its inputs are {known}")
+            raise InputError(f"the program has no input {name!r}{_instead(graph, name)}")
     for name in wrt or ():
         if name not in graph.inputs:
-            raise InputError(f"cannot differentiate with respect to {name!r}: the program's inputs are {known}")
+            raise InputError(f"cannot differentiate with respect to {name!r}{_instead(graph, name)}")
+    missing = [name for name in graph.inputs if name not in inputs]
+    if missing:
+        node = graph.inputs[missing[0]]
+        message = f"input {missing[0]} has no value" if len(missing) == 1 else f"inputs {_some(missing)} have no value"
+        hint = "give it one: " if len(missing) == 1 else "give each a value: "
+        hint += " ".join(f"{name}=1" for name in missing[:MOST_NAMES]) + " ..." * (len(missing) > MOST_NAMES)
+        raise SourceError(message, graph.source, (graph.starts[node], graph.ends[node]), hint)
     arrays: dict[str, Any] = {}
     integer, notes = set(), []
-    for name, node in graph.inputs.items():
-        if name not in inputs:
-            span = (graph.starts[node], graph.ends[node])
-            raise SourceError(f"input {name} has no value", graph.source, span, f"give it one: {name}=1")
+    for name in graph.inputs:
         arrays[name], is_integer = _as_array(name, inputs[name], max_size)
         if is_integer and name not in (wrt or ()):
             integer.add(name)
             notes.append(f"{name} holds integers or booleans and is not differentiated (--wrt {name} differentiates it)")
     return _Given(arrays, frozenset(integer), tuple(notes))
+
+
+def _instead(graph: Graph, name: str) -> str:
+    """What to say of a name that is no input of the program."""
+    if name in graph.bindings:
+        return f", which it computes itself: its inputs are {_some(list(graph.inputs))}"
+    near = nearest(name, graph.inputs) if len(graph.inputs) <= 1000 else None
+    return (f": did you mean {near}?" if near else ":") + f" its inputs are {_some(list(graph.inputs))}"
+
+
+def _some(names: Sequence[str]) -> str:
+    """``x, y``, or the first of many."""
+    more = len(names) - MOST_NAMES
+    return (", ".join(names[:MOST_NAMES]) or "none") + (f" and {more} more" if more > 0 else "")
 
 
 def _as_array(name: str, value: Any, max_size: int) -> tuple[Any, bool]:
@@ -411,7 +427,7 @@ class _Run:
 
     def _opinions(self, name: str, symbolic: Reference, numeric: Reference) -> list[Opinion]:
         opinions = []
-        if symbolic.value is not None and not self.exact_form_is_faithful:
+        if symbolic.value is not None and not self.second.exact_form_is_faithful:
             symbolic = Reference("failed", reason="the exact form of an operation does not give the value of forward")
         for method, reference, other in (("SymPy", symbolic, numeric), ("central difference", numeric, symbolic)):
             if reference.status == "skipped" and reference.reason == "not asked for":
@@ -420,53 +436,19 @@ class _Run:
             error = None if reference.error is None else np.asarray(reference.error)
             singular = reference.status == "failed" and method == "SymPy"
             opinions.append(
-                Opinion(method, value, error, reference.reason, partial(self._confirm, name, other), singular)
+                Opinion(method, value, error, reference.reason, partial(self._second_word, name, other), singular)
             )
         return opinions
 
-    def _confirm(self, name: str, other: Reference, index: tuple[int, ...]) -> tuple[float, float] | None:
-        """A derivative found in a way that neither reference uses: a difference quotient in 80-digit arithmetic, or, if the
-        program has no exact form that gives the value of forward, the other reference."""
-        if not self.exact_form_is_faithful:
-            return self._other(other, index)
-        found: float | None = central_difference_exact(
-            self.plan.graph,
-            self.exact_inputs,
-            np.asarray(self.upstream, dtype=np.float64),
-            self.plan.resolved,
-            name,
-            index,
-        )
-        if found is not None:
-            return found, abs(found) * float(np.finfo(np.float64).eps)
-        return self._other(other, index)
-
-    def _other(self, other: Reference, index: tuple[int, ...]) -> tuple[float, float] | None:
-        if other.value is None or other.error is None:
-            return None
-        return float(np.asarray(other.value)[index]), float(np.asarray(other.error)[index])
+    def _second_word(self, name: str, other: Reference, index: tuple[int, ...]) -> tuple[float, float] | None:
+        return self.second.derivative(name, index, other)
 
     @cached_property
-    def exact_form_is_faithful(self) -> bool:
-        """Whether the operations' exact forms give the value that forward gives: else they are not the same function, and
-        what is exact about them says nothing of the gradient."""
-        plan, values = self.double
-        output = plan.graph.output
-        exact = self.exact_value(output)
-        if exact is None:
-            try:
-                exact = exact_run(plan.graph, self.exact_inputs, plan.resolved, EXACT_DIGITS).rounded(output)
-            except (Unsupported, TooManyOperations):
-                exact = None
-        if exact is None:
-            return False
-        value = np.asarray(values[output])
-        with np.errstate(invalid="ignore", over="ignore"):
-            unknown = ~np.isfinite(value) | ~np.isfinite(exact)
-            difference = np.where(unknown, 0.0, np.abs(value - exact))
-            if np.all(difference <= 1e-12 * np.abs(exact)):
-                return True
-            return bool(np.all(difference <= 4 * self.function.noise() + 1e-12 * np.abs(exact)))
+    def second(self) -> SecondMethod:
+        """What is asked before a gradient is called WRONG."""
+        plan, exact = self.double[0], self.exact_value(self.plan.graph.output)
+        upstream = np.asarray(self.upstream, dtype=np.float64)
+        return SecondMethod(plan, self.exact_inputs, upstream, self.function, exact)
 
     def _slopes(self, index: tuple[int, ...], numeric: Numeric) -> str:
         """What is said of an entry at a tie: the slopes on its two sides."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradtool.autodiff.forward import Perturb, perturbed
+from gradtool.autodiff.forward import Perturb, apply, perturbed
 from gradtool.autodiff.plan import Plan
 from gradtool.ops import Operation
 from gradtool.results import EdgeResult, Rule
@@ -152,14 +152,17 @@ def _downstream(
     settled = plan.resolved[i]
     assert settled is not None
     arguments = [values[a] for a in sources]
+    value = values[i]
     if perturb is not None:
         arguments = perturbed(plan, i, arguments, perturb)
         upstream = perturb(upstream)
+        if operation.kinks:  # Such as max, which looks for its output among its arguments.
+            value = apply(plan, i, operation, arguments)
     shape = plan.shapes[sources[position]]
     if operation.elementwise:
-        local = operation.local_of(position)(values[i], *arguments, **settled.parameters)
+        local = operation.local_of(position)(value, *arguments, **settled.parameters)
         return sum_to(np.asarray(upstream * local, dtype=plan.dtype), shape)
-    downstream = operation.vjp_of(position)(upstream, values[i], *arguments, **settled.parameters)
+    downstream = operation.vjp_of(position)(upstream, value, *arguments, **settled.parameters)
     return np.asarray(downstream, dtype=plan.dtype).reshape(shape)
 
 

@@ -81,18 +81,24 @@ def perturbed(plan: Plan, i: int, arguments: list[Any], perturb: Perturb) -> lis
 
     What a backward stable operation computes is the exact result for arguments that are off by a rounding (Higham, *Accuracy
     and Stability of Numerical Algorithms*, section 1.5). Labels stay as they are, and so does a constant of an elementwise
-    operation: the 2 in ``x^2`` is exact.
+    operation: the 2 in ``x^2`` is exact. Comparisons are exact too: what would put the operation on another smooth piece is
+    not done.
     """
     settled, operation = plan.resolved[i], plan.operations[i]
     assert settled is not None
     assert operation is not None
     sources = plan.graph.arguments[i]
-    return [
+    moved = [
         argument
         if position in settled.frozen or (operation.elementwise and plan.graph.operations[sources[position]] == CONSTANT)
         else perturb(argument)
         for position, argument in enumerate(arguments)
     ]
+    if operation.piece is not None:
+        before, after = (np.asarray(operation.piece(*a, **settled.parameters)) for a in (arguments, moved))
+        if not np.array_equal(before, after, equal_nan=before.dtype.kind == "f"):
+            return arguments
+    return moved
 
 
 def apply(plan: Plan, i: int, operation: Operation, arguments: list[Any]) -> Array:

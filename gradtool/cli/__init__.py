@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
+from difflib import get_close_matches
+from shlex import quote as shell_quote
 from typing import Any
 
 import click
 
 import gradtool
-from gradtool.cli.console import prepare_streams, writing
+from gradtool.cli.console import prepare_streams, telling, writing
 from gradtool.cli.eval import evaluate_command
 from gradtool.cli.exit_codes import ExitCode
 
@@ -45,20 +47,25 @@ class Program(click.Group):
                     raise BrokenPipeError from None
                 except (click.Abort, KeyboardInterrupt):
                     code = ExitCode.INTERRUPTED
-                    click.echo("interrupted", err=True)
+                    with telling():
+                        click.echo("interrupted", err=True)
                 except MemoryError as error:
-                    click.echo(f"Error: out of memory {error}".rstrip(), err=True)
+                    with telling():
+                        click.echo(f"Error: out of memory {error}".rstrip(), err=True)
                 except click.ClickException as error:
                     code = ExitCode.USAGE
-                    error.show()
+                    with telling():
+                        error.show()
                 except Exception as error:
                     if isinstance(error, OSError) and error.filename is None:
                         raise  # Not a file but a stream: standard output is full.
-                    click.echo(traceback.format_exc(), err=True)
-                    click.echo("Error: this is a bug in gradtool, please report it with the text above", err=True)
+                    with telling():
+                        click.echo(traceback.format_exc(), err=True)
+                        click.echo("Error: this is a bug in gradtool, please report it with the text above", err=True)
         except click.ClickException as error:  # The output itself could not be written.
             code = ExitCode.USAGE
-            error.show()
+            with telling():
+                error.show()
         sys.exit(int(code or ExitCode.AGREED))
 
     def _run(self, args: Sequence[str] | None, prog_name: str | None, complete_var: str | None, **extra: Any) -> Any:
@@ -74,6 +81,24 @@ class Program(click.Group):
         except BrokenPipeError:
             raise ClosedPipeError from None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, with an error that helps."""
+        name = args[0]
+        if not ctx.resilient_parsing and not name.startswith("-") and self.get_command(ctx, name) is None:
+            near = get_close_matches(name, self.commands, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(sorted(self.commands))}"
+            if not near and (any("=" in a for a in args[1:]) or not name.isidentifier()):
+                hint = f"to evaluate an expression, write: gradtool eval {shell_quote(name)} ..."
+            raise click.UsageError(f"there is no command {name!r}\nhint: {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The exit codes."""
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(f"{code.value:>3}", code.meaning) for code in ExitCode])
+
     def invoke(self, ctx: click.Context) -> Any:
         """As click does it; the commands run here."""
         try:
@@ -82,10 +107,7 @@ class Program(click.Group):
             raise ClosedPipeError from None
 
 
-EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code.value:>3}  {code.meaning}" for code in ExitCode)
-
-
-@click.group(cls=Program, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(gradtool.__version__, prog_name="gradtool")
 def main() -> None:
     """See every gradient of a computation, and check the ones written by hand.
@@ -93,7 +115,7 @@ def main() -> None:
     \b
     Examples:
       gradtool eval "(x+y)*max(y,z)" x=1 y=2 z=0
-      gradtool eval "z = W@x + b; sum(z)" "W=randn(2,3)" x=[1,2,3] b=0
+      gradtool eval "z = W@x + b; sum(z)" "W=randn(2,3)" "x=[1,2,3]" b=0
       gradtool eval --help
     """
 

@@ -80,7 +80,7 @@ def progress(stream: TextIO, environment: Mapping[str, str]) -> Iterator[Callabl
 
 @contextlib.contextmanager
 def writing() -> Iterator[None]:
-    """Write inside to standard output and standard error, to the last byte.
+    """Write inside to standard output, to the last byte.
 
     A reader that goes away (``| head -1``) ends the writing without any other effect. Where the output cannot be
     written for another reason, such as a full disk, raises ``click.ClickException``.
@@ -88,11 +88,20 @@ def writing() -> Iterator[None]:
     try:
         yield
         sys.stdout.flush()
-        sys.stderr.flush()
     except OSError as error:
         _abandon_output()
         if not isinstance(error, BrokenPipeError):
             raise click.ClickException(f"cannot write the output: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def telling() -> Iterator[None]:
+    """Write inside to standard error. Where that cannot be written nobody is told, and nothing else changes."""
+    try:
+        yield
+        sys.stderr.flush()
+    except OSError:
+        _abandon_output()
 
 
 def _abandon_output() -> None:

@@ -14,7 +14,7 @@ import click
 import gradtool
 from gradtool import report
 from gradtool.cli import options
-from gradtool.cli.console import make_page, progress, writing
+from gradtool.cli.console import make_page, progress, telling, writing
 from gradtool.cli.exit_codes import of_evaluation
 from gradtool.cli.files import write_file
 from gradtool.cli.options import OutputFile, name_list, named_axes, positive_number, size_list
@@ -64,7 +64,7 @@ class ExpressionCommand(click.Command):
     "inputs_file",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Read values from a .json, .toml or .npz file; those on the command line come first.",
+    help="Read values from a .json, .toml or .npz file; those on the command line win.",
 )
 @click.option("--of", "of", metavar="NAME", help="The name to differentiate, instead of the last statement.")
 @click.option(
@@ -175,13 +175,13 @@ def evaluate_command(
     Examples:
       gradtool eval "(x+y)*max(y,z)" x=1 y=2 z=0
       gradtool eval "sin(x)/x" x=1.2 --reference numeric
-      gradtool eval "2*dot(x,x)" x=[0,1,2,3] --format json
+      gradtool eval "2*dot(x,x)" "x=[0,1,2,3]" --format json
       gradtool eval "X@W" "X=randn(4,3)" "W=randn(3,2)" --upstream ones
       gradtool eval -f network.txt --inputs values.json --output-file out.json
       gradtool eval -- "-x*y" x=1 y=2
     """
     text, values = _program(arguments, expr, program)
-    texts = options.assignments(values)
+    texts = options.assignments(values, None if program is not None else text)
     codes = options.diagnostic_codes(fail_on)
     if (microbatches is None) != (sizes is None):
         raise click.UsageError("--microbatches and --sizes go together, as in: --microbatches x:0,y:0 --sizes 3,1")
@@ -214,12 +214,12 @@ def evaluate_command(
         raise UserError(str(error)) from None
     code = of_evaluation(result, strict=strict, fail_on=codes)
 
-    with writing():
+    with telling():
         if unused:
             click.echo(f"note: not used by the program, though in {inputs_file}: {', '.join(unused)}", err=True)
         for note in result.notes:
             click.echo(f"note: {note}", err=True)
-        if result.seed is not None:
+        if result.seed is not None and format_name != "table":  # The table says it itself.
             click.echo(f"note: random values were drawn with --seed {result.seed}", err=True)
     with writing():
         page = make_page(sys.stdout, color, os.environ, full=full, max_elements=max_elements)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -15,6 +17,9 @@ import gradtool
 from gradtool import report
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+MOST_SHOWN = 60
+"""Characters of an argument that a message shows."""
 
 
 class OutputFile(NamedTuple):
@@ -138,23 +143,65 @@ def diagnostic_codes(lists: Sequence[tuple[str, ...]]) -> frozenset[str]:
     return codes
 
 
-def assignments(arguments: Sequence[str]) -> dict[str, str]:
-    """``NAME=VALUE`` arguments as a dictionary of texts. Raises ``click.UsageError``."""
+def assignments(arguments: Sequence[str], expression: str | None = None) -> dict[str, str]:
+    """``NAME=VALUE`` arguments as a dictionary of texts. Raises ``click.UsageError``.
+
+    ``expression`` is what stood before them on the command line: the shell may have split it.
+    """
     found: dict[str, str] = {}
-    for argument in arguments:
+    for position, argument in enumerate(arguments):
         name, equals, value = argument.partition("=")
         name = normalize("NFKC", name.strip())  # As Python reads identifiers, and as the language does.
         if not equals or not name.isidentifier() or value.startswith("="):
-            raise click.UsageError(
-                f"expected NAME=VALUE after the expression, found {argument!r}\n"
-                "(an expression that holds blanks or * needs quotes, and there are no blanks around the = of a value)"
-            )
+            raise click.UsageError(str(_no_assignment(arguments, position, expression)))
         if not value.strip():
-            raise click.UsageError(f"{name}= has no value")
+            after = "".join(arguments[position + 1 : position + 2])
+            blanks = "there are no blanks around the =: " if after and "=" not in after else "as in "
+            hint = f"{blanks}{name}={after if after and '=' not in after else 1}"
+            place = (len(argument), len(argument))
+            raise click.UsageError(str(gradtool.SourceError(f"{name}= has no value", argument, place, hint)))
         if name in found:
             raise click.UsageError(f"{name} is given twice, as {found[name]!r} and as {value!r}")
         found[name] = value
     return found
+
+
+def _no_assignment(arguments: Sequence[str], position: int, expression: str | None) -> gradtool.SourceError:
+    """What is wrong with an argument that is not ``NAME=VALUE``, and what was probably meant."""
+    argument = arguments[position]
+    name, equals, value = argument.partition("=")
+    shown = repr(argument if len(argument) <= MOST_SHOWN else argument[:MOST_SHOWN] + "...")
+    message, span = f"expected NAME=VALUE after the expression, found {shown}", (0, len(argument))
+    if equals:
+        if value.startswith("="):
+            span, hint = (len(name), len(name) + 2), f"write one =, as in {name.strip() or 'x'}={value[1:] or 1}"
+        elif not name.strip():
+            span, hint = (len(name), len(name) + 1), f"write a name before the =, as in x{argument.strip()}"
+        else:
+            span, hint = (0, len(name)), "a name has letters, digits and underscores, and does not begin with a digit"
+        return gradtool.SourceError(message, argument, span, hint)
+    before = arguments[position - 1] if position else ""
+    after = arguments[position + 1 :]
+    words = list(takewhile(lambda word: "=" not in word, arguments[position:]))
+    if before.count("[") + before.count("(") > before.count("]") + before.count(")"):
+        hint = f'a value that holds blanks needs quotes: "{_shortened([before, *words])}"'
+    elif after and after[0].startswith("="):
+        given = after[0][1:] or (after[1] if len(after) > 1 else "1")
+        hint = f"there are no blanks around the =: {argument}={given}"
+    elif os.path.exists(argument):
+        hint = "a * or ? outside of quotes becomes the names of files: put the expression in quotes"
+    elif expression is None:
+        hint = "the program is in the file; after it come values only, as in x=1"
+    elif position:
+        hint = "what holds blanks needs quotes, an expression as well as a value"
+    else:
+        hint = f'an expression that holds blanks needs quotes: "{_shortened([expression, *words])}"'
+    return gradtool.SourceError(message, argument, span, hint)
+
+
+def _shortened(words: Sequence[str]) -> str:
+    text = " ".join(words)
+    return text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + " ..."
 
 
 def read_program(path: str) -> str:
@@ -168,4 +215,6 @@ def read_program(path: str) -> str:
         hint = f"; an expression is given as --expr=-f{path}" if "(" in path else ""
         raise click.UsageError(f"cannot read {path!r}: {error.strerror}{hint}") from None
     except UnicodeDecodeError as error:
-        raise click.UsageError(f"{path!r} is not UTF-8 text (byte {error.start})") from None
+        line = data.count(b"\n", 0, error.start) + 1
+        utf16 = "; it looks like UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
+        raise click.UsageError(f"{path!r} is not UTF-8 text (line {line}, byte {error.start}){utf16}") from None

@@ -24,6 +24,7 @@ import numpy as np
 
 from gradtool.autodiff import edges
 from gradtool.diagnosis.health import Health
+from gradtool.graph import CONSTANT
 from gradtool.results import Diagnostic
 
 THRESHOLDS: Mapping[str, float] = {}
@@ -37,7 +38,7 @@ def find(health: Health, thresholds: Mapping[str, float]) -> Iterator[Diagnostic
         if isinstance(value, float) and isfinite(value):
             continue
         bad = ~np.isfinite(health.value(i))
-        if bad.any():
+        if bad.any() and not _harmless(health, i):
             example = float(health.value(i)[bad][0])
             above = "given as" if plan.operations[i] is None else "first here:"
             yield Diagnostic("GT102", "error", f"{health.label(i)} is not finite, {above} {example}", i)
@@ -60,3 +61,11 @@ def find(health: Health, thresholds: Mapping[str, float]) -> Iterator[Diagnostic
                     i,
                 )
                 return
+
+
+def _harmless(health: Health, i: int) -> bool:
+    """Whether node ``i`` is a constant and nothing infinite came of it: clip without a bound has an infinite one."""
+    graph = health.plan.graph
+    return graph.operations[i] == CONSTANT and all(
+        bool(np.isfinite(health.value(j)).all()) for j, arguments in enumerate(graph.arguments) if i in arguments
+    )

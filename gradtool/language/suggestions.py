@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Collection, Sequence
 
 from gradtool.language.errors import SourceError, Span
-from gradtool.language.tokens import CLOSE, END, ERROR, NEWLINE, OPEN, SEPARATORS, Token, describe_error
+from gradtool.language.tokens import CLOSE, END, ERROR, NAME, NEWLINE, NUMBER, OPEN, SEPARATORS, Token, describe_error
 from gradtool.ops import CALLS
 
 Complaint = tuple[str, Span, str | None]
@@ -56,8 +56,7 @@ def unknown_function(name: str, span: Span, is_value: bool) -> Complaint:
     near = _SYNONYMS.get(name) or nearest(name, CALLS)
     if near:
         return message, span, f"did you mean {near}?"
-    product = f"for a product write {name}*(...); " if len(name) < 20 else ""
-    return message, span, f"{product}gradtool ops lists the functions"
+    return message, span, f"for a product write {name if len(name) < 20 else 'name'}*(...)"
 
 
 def attribute(operand: str, name: str | None, span: Span) -> Complaint:
@@ -106,6 +105,8 @@ def _after_a_value(value: str, kind: str, found: str, in_array: bool) -> str | N
         return "a program has expressions and name = expression only"
     if kind in _BEFORE_A_VALUE:
         return _BEFORE_A_VALUE[kind]
+    if value in CALLS and kind in (NAME, NUMBER) and len(found) <= 40:
+        return f"write {value}({found})"
     if in_array:
         return "put commas between the entries"
     if kind == "(":

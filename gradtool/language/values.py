@@ -108,8 +108,9 @@ def read_inputs(path: str | Path, max_size: int = MAX_SIZE, seed: int = 0) -> di
             try:
                 found[name] = parse_value(value, name, seed, path.parent, max_size)
             except SourceError as error:
-                error.label = str(path)
-                raise
+                # Where in the text of the value is told by the caret; the file's lines are not known here.
+                message = f"{path}: {error.message}"
+                raise SourceError(message, error.source, error.span, error.hint) from None
         else:
             found[name] = _nested(value, f"{path}: {key}", max_size)
     return found
@@ -410,6 +411,15 @@ def _csv(path: Path, max_size: int) -> NDArray[Any]:
     return array
 
 
+def _text(path: Path) -> str:
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputFileError(f"{path}: is not UTF-8 text (line {line}, byte {error.start})") from None
+
+
 def _json(path: Path, max_size: int) -> Any:
     _stat(path, max_size)
 
@@ -425,9 +435,8 @@ def _json(path: Path, max_size: int) -> Any:
         raise InputFileError(f"{path}: {word} is not a number in JSON; a .npy file can hold it")
 
     try:
-        with path.open(encoding="utf-8-sig") as stream:
-            # Integers are floats, and so have no limit of digits.
-            return json.load(stream, parse_int=float, parse_constant=refuse, object_pairs_hook=pairs)
+        # Integers are floats, and so have no limit of digits.
+        return json.loads(_text(path), parse_int=float, parse_constant=refuse, object_pairs_hook=pairs)
     except InputFileError:
         raise
     except RecursionError:
@@ -439,8 +448,9 @@ def _json(path: Path, max_size: int) -> Any:
 def _toml(path: Path, max_size: int) -> Any:
     _stat(path, max_size)
     try:
-        with path.open("rb") as stream:
-            return tomllib.load(stream)
+        return tomllib.loads(_text(path))
+    except InputFileError:
+        raise
     except RecursionError:
         raise InputFileError(f"{path}: lists nest too deeply") from None
     except (OSError, ValueError) as error:

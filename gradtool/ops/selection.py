@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -138,7 +139,7 @@ def clipped(name: str, bounds: tuple[Argument, Argument], **more: Any) -> Operat
     )  # fmt: skip
 
 
-clipped("clip", (Argument("min"), Argument("max")), aliases=("clamp",))
+clipped("clip", (Argument("min", -math.inf), Argument("max", math.inf)), aliases=("clamp",))
 
 
 declare(

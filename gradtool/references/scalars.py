@@ -60,14 +60,16 @@ class TooManyOperations(Exception):  # noqa: N818 - not an error: the reference 
 
 class Scalar:
     """A number on a tape. ``raw`` is None where the value is undefined, and ``undefined`` says why; ``kind`` is None
-    where nothing that is differentiated went in."""
+    where nothing that is differentiated went in. ``infinite`` is 1 or -1 for an infinity that was given: it has no
+    place in exact arithmetic, but as the bound of a maximum or minimum it says that there is none."""
 
-    __slots__ = ("adjoint", "kind", "owner", "parents", "raw", "tape", "undefined")
+    __slots__ = ("adjoint", "infinite", "kind", "owner", "parents", "raw", "tape", "undefined")
 
     def __init__(self, tape: Tape, raw: Raw | None, undefined: Undefined | None = None) -> None:
         self.tape = tape
         self.raw = raw
         self.undefined = undefined
+        self.infinite = 0
         self.kind: str | None = None
         self.parents: tuple[Scalar, ...] = ()
         self.adjoint: Raw | Undefined | None = None
@@ -159,7 +161,9 @@ class Tape:
             try:
                 return Scalar(self, from_float(float(value)))
             except Undefined as undefined:
-                return self.undefined(undefined)
+                scalar = self.undefined(undefined)
+                scalar.infinite = (value > 0) - (value < 0)
+                return scalar
         return NotImplemented
 
     def claim(self, scalar: Any) -> Scalar:
@@ -248,13 +252,16 @@ class Tape:
         best: Raw | None = None
         for scalar in chain.from_iterable(s.parents if s.kind == SHARE else (s,) for s in scalars):
             if scalar.raw is None:
+                if scalar.infinite * direction < 0:
+                    continue
                 return scalar
             order = 1 if best is None else compare(scalar.raw, best) * direction
             if order > 0:
                 tied, best = [scalar], scalar.raw
             elif order == 0 and not any(scalar is other for other in tied):
                 tied.append(scalar)
-        assert best is not None
+        if best is None:
+            return scalars[0]
         self.count += len(scalars)
         return tied[0] if len(tied) == 1 else self._record(best, SHARE, tuple(tied))
 

@@ -163,7 +163,11 @@ def symbolic_gradient(
 
 
 def exact_run(
-    graph: Graph, inputs: Mapping[str, float | Array], resolved: Sequence[Resolved | None], digits: int
+    graph: Graph,
+    inputs: Mapping[str, float | Array],
+    resolved: Sequence[Resolved | None],
+    digits: int,
+    rounding: str = TOWARDS_ZERO,
 ) -> NodeNumbers:
     """The values of the nodes that the output depends on, computed once with so many digits.
 
@@ -171,7 +175,7 @@ def exact_run(
     limit.
     """
     problem = _Problem(graph, inputs, 1.0, resolved, (), 10 * MAX_OPERATIONS)
-    run = problem.forward(Arithmetic(digits, TOWARDS_ZERO))
+    run = problem.forward(Arithmetic(digits, rounding))
     return NodeNumbers(run.value, problem.shape)
 
 
@@ -205,7 +209,9 @@ def central_difference_exact(
             return None
         if before is not None:
             last = step == 4 or problem.count > LADDER_LIMIT
-            if _agree(found, before, 33) and (last or not (doubtful or arithmetic.cancelled)):
+            # Nothing at all may be what two different values, both rounded to 1, have left.
+            sure = found[1] and not (doubtful or arithmetic.cancelled)
+            if _agree(found, before, 33) and (last or sure):
                 return to_float(found)
             if last:
                 return None

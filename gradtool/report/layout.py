@@ -33,8 +33,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """``styles`` gives the style of a cell by its text; where space is short, a column that may ``fold`` is made narrower,
-    and of any other only cells that hold words (``upstream @ W.T``) are folded."""
+    """``styles`` gives the style of a cell by its text. Where space is short, a column that may ``fold`` is made
+    narrower, and of any other only cells that hold words (``upstream @ W.T``) are folded."""
 
     header: str
     numeric: bool = False

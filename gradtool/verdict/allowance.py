@@ -49,7 +49,8 @@ def rounding_allowance(
         for name in plan.wrt:
             ours, other = np.asarray(gradients.of(name), dtype=np.float64), np.asarray(drawn.of(name), dtype=np.float64)
             with np.errstate(invalid="ignore"):
-                moved = np.abs(ours - other)
+                # Where rounding can carry a finite gradient to NaN, it can carry it anywhere.
+                moved = np.where(np.isfinite(ours) & ~np.isfinite(other), np.inf, np.abs(ours - other))
             spread[name] = np.fmax(spread[name], moved)
     return {
         name: SAFETY * spread[name] + QUICK * roundoff * largest[name] + 4 * float(info.smallest_subnormal)

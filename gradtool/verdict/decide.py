@@ -143,16 +143,19 @@ def _judge_nonfinite(gradient: Array, nonfinite: Mask, opinions: list[Opinion]) 
     for opinion in opinions:
         if opinion.value is None or opinion.error is None:
             continue
-        known = nonfinite & np.isfinite(opinion.value) & np.isfinite(opinion.error)
-        known &= np.abs(opinion.error) <= RESOLUTION * np.abs(opinion.value) + float(np.finfo(np.float64).tiny)
+        known = nonfinite & np.isfinite(opinion.value) & _is_sharp(opinion.value, opinion.error)
         if known.any():
             index = _first(known)
-            return Decision(
-                Verdict.WRONG,
-                f"{_at(index)}the gradient is {float(gradient[index])} where {opinion.method} gives {float(opinion.value[index]):.6g}",
-                index,
-            )
+            said = f"{_at(index)}the gradient is {float(gradient[index])} where {opinion.method} gives {float(opinion.value[index]):.6g}"
+            second = opinion.confirm(index)
+            if second is not None and np.isfinite(second[0]) and _is_sharp(*second):
+                return Decision(Verdict.WRONG, said, index)
+            return Decision(Verdict.UNDECIDED, f"{said}, and no second method can confirm it", index)
     return Decision(Verdict.UNDECIDED, f"{_at(index)}the gradient is {float(gradient[index])}", index)
+
+
+def _is_sharp(value: Any, error: Any) -> Any:
+    return np.abs(error) <= RESOLUTION * np.abs(value) + float(np.finfo(np.float64).tiny)
 
 
 def _confirm(

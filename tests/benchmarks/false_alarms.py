@@ -135,11 +135,13 @@ class Writer:
                 return False
             cases = cases or list(operation.cases)
             case = cases[self.rng.integers(len(cases))]
-        arguments = [self.argument(operation, case, i) for i in range(len(case.shapes))]
+        arguments: list[int] = []
+        for i in range(len(case.shapes)):
+            arguments.append(self.argument(operation, case, i, arguments))
         parameters = {p.name: p.default for p in operation.parameters} | dict(case.parameters)
         return self.add(operation, arguments, parameters) is not None
 
-    def argument(self, operation: Operation, case: Case, i: int) -> int:
+    def argument(self, operation: Operation, case: Case, i: int, taken: list[int]) -> int:
         """A node of the right shape: one there is, a new input, or a constant; labels are constants."""
         shape = case.shapes[i]
         if case.values and i in case.values:
@@ -147,7 +149,8 @@ class Writer:
             self.values[node] = np.asarray(case.values[i], dtype=float)
             return node
         low, high = operation.domain[min(i, len(operation.domain) - 1)]
-        live = [k for k, row in enumerate(self.rows) if row[0] != "constant"]
+        again = self.rng.random() < 0.1  # x*x and the like.
+        live = [k for k, row in enumerate(self.rows) if row[0] != "constant" and (again or k not in taken)]
         fitting = [k for k in live if np.shape(self.values[k]) == shape]
         scalars = [k for k in live if not np.shape(self.values[k])]
         chance = self.rng.random()

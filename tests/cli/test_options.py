@@ -81,8 +81,8 @@ def test_programs(tmp_path):
     path = tmp_path / "p.txt"
     path.write_bytes(b"\xef\xbb\xbf\xce\xb1*2\r\n")
     assert read_program(str(path)) == "α*2\r\n"
-    path.write_bytes(b"x + \xff")
-    with pytest.raises(click.UsageError, match=r"not UTF-8 text \(byte 4\)"):
+    path.write_bytes(b"x +\r\n \xff")
+    with pytest.raises(click.UsageError, match=r"not UTF-8 text \(line 2, byte 6\)$"):
         read_program(str(path))
     with pytest.raises(click.UsageError, match=r"cannot read .*No such file"):
         read_program(str(tmp_path / "none"))

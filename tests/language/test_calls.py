@@ -169,8 +169,8 @@ def test_nothing_else_is_noted(caller):
     [
         (Caller("sin"), "sin takes 1 argument, found none: 'x' missing", SPAN, "write sin(x)"),
         (Caller("sin").node("t").node("u"), "sin takes 1 argument, found 2", (10, 15), "write sin(x)"),
-        (Caller("clip").node("t").node(1.0, "max"), "clip takes 3 arguments, found 2: 'min' missing", SPAN,
-         "write clip(x, min, max)"),
+        (Caller("where").node("t").node(1.0, "b"), "where takes 3 arguments, found 2: 'a' missing", SPAN,
+         "write where(condition, a, b)"),
         (Caller("sum").node("t").node(0.0).node(1.0).node(2.0), "sum takes 1 to 3 arguments, found 4", (30, 35),
          "write sum(x, axis=None, keepdims=false)"),
         (Caller("reshape").list(2.0, keyword="shape"), "reshape takes 2 arguments, found 1: 'x' missing", SPAN,
@@ -338,7 +338,7 @@ def test_defaults():
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("clip", "clip(x, min, max)"),
+        ("clip", "clip(x, min=-inf, max=inf)"),
         ("leaky_relu", "leaky_relu(x, alpha=0.01)"),
         ("elu", "elu(x, alpha=1)"),
         ("reshape", "reshape(x, shape)"),

@@ -381,7 +381,7 @@ def complaint(text, **more):
         ("np.exp(x)", ["found 'np.exp', but functions have no module here", "  np.exp(x)", "    ^^^^",
                        "hint: write exp(...)"]),
         ("__import__('os')", ["unknown function '__import__'", "  __import__('os')", "  ^^^^^^^^^^",
-                              "hint: for a product write __import__*(...); gradtool ops lists the functions"]),
+                              "hint: for a product write __import__*(...)"]),
         ("sigmod(x)", ["unknown function 'sigmod'", "  sigmod(x)", "  ^^^^^^", "hint: did you mean sigmoid?"]),
         ("ReLU(x)", ["unknown function 'ReLU'", "  ReLU(x)", "  ^^^^", "hint: did you mean relu?"]),
         ("avg(x)", ["unknown function 'avg'", "  avg(x)", "  ^^^", "hint: did you mean mean?"]),

@@ -231,6 +231,7 @@ STATEMENTS = st.lists(
 )
 
 
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")  # of the strategy, not of what is tested
 @settings(max_examples=500, deadline=None)
 @given(STATEMENTS, st.sampled_from(["; ", "\n"]))
 def test_random_programs_there_and_back(statements, separator):

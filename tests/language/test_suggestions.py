@@ -69,8 +69,8 @@ def test_every_synonym_leads_from_no_function_to_a_function():
         ("zeros", "zeros makes values of inputs: write x here, and x=zeros(...) beside the program"),
         ("index", "an index is written in brackets, as in x[0] or x[1:3]"),
         ("take", "an index is written in brackets, as in x[0] or x[1:3]"),
-        ("qqq", "for a product write qqq*(...); gradtool ops lists the functions"),
-        ("q" * 20, "gradtool ops lists the functions"),
+        ("qqq", "for a product write qqq*(...)"),
+        ("q" * 20, "for a product write name*(...)"),
     ],
 )
 def test_unknown_function(name, hint):
