@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -17,33 +16,14 @@ from gradtool.diagnosis import Health, find_health
 from gradtool.graph import CONSTANT, Graph
 from gradtool.language import InputValue, SourceError, expressions
 from gradtool.language.suggestions import nearest
-from gradtool.references import (
-    Evaluable,
-    FunctionEvaluable,
-    GraphFunction,
-    Numeric,
-    SymbolicResult,
-    symbolic_gradient,
-)
+from gradtool.references import Evaluable, FunctionEvaluable, GraphFunction
 from gradtool.references import numeric_gradient as central_differences
 from gradtool.results import EvaluationResult, InputResult, MicroBatches, NodeResult, Reference, Rule, Verdict
-from gradtool.verdict import (
-    RESOLUTION,
-    Decision,
-    Opinion,
-    SecondMethod,
-    convention_matters,
-    decide,
-    find_ties,
-    quick_allowance,
-    rounding_allowance,
-    scale_of,
-)
+from gradtool.verdict import Judge, Judged
 
 Array = NDArray[Any]
 Progress = Callable[[str], None]
 MAX_SYMBOLIC = 200_000
-SINGLE_RESOLUTION = 1e-2
 MOST_NAMES = 12
 """Names that a message lists."""
 
@@ -96,10 +76,14 @@ def evaluate(
     say("forward and backward")
     values = forward(plan, arrays)
     gradients = backward(plan, values, seeds)
-    run = _Run(plan, arrays, values, seeds, gradients, tuple(references), step, max_symbolic, say)
-    judged = run.judge()
+    paths = _paths(plan, values, gradients)
+    contributions = {name: [np.asarray(downstream) for _, downstream in found] for name, found in paths.items()}
+    judge = Judge(
+        plan, arrays, values, seeds, gradients, contributions, tuple(references), step, max_symbolic, say
+    )
+    judged = _inputs(plan, values, gradients, paths, judge.judge())
     accumulated = None if micro_batches is None else _accumulated(plan, arrays, gradients, *micro_batches)
-    health = Health(plan, values, gradients, run.ties, run.tie_matters, run.exact_value)
+    health = Health(plan, values, gradients, judge.ties, judge.tie_matters, judge.exact_value)
     diagnostics = find_health(health, thresholds)
     inputs_ = tuple(_clipped(judged, clip_norm, clip_value))
     shown = {"clip_norm": clip_norm, "clip_value": clip_value, "step": step}
@@ -284,187 +268,12 @@ def _match_upstream(upstream: Any, shape: tuple[int, ...], dtype: Any, missing: 
     return found
 
 
-# Verdicts ----------------------------------------------------------------------------------------------------------
+# The result --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(eq=False)
-class _Run:
-    """A program after forward and backward, with its references computed when first needed."""
-
-    plan: Plan
-    arrays: dict[str, Array]
-    values: list[Any]
-    upstream: Array
-    gradients: Gradients
-    references: tuple[str, ...]
-    step: float | None
-    max_symbolic: int
-    say: Progress
-
-    @cached_property
-    def ties(self) -> list[Any]:
-        return find_ties(self.plan, self.values)
-
-    @cached_property
-    def tie_matters(self) -> dict[str, NDArray[np.bool_]]:
-        return convention_matters(self.plan, self.arrays, self.upstream, self.gradients, self.ties)
-
-    @cached_property
-    def double(self) -> tuple[Plan, list[Any]]:
-        """Plan and values in double precision, at the same numbers: what the numeric reference differentiates."""
-        if self.plan.dtype == np.float64:
-            return self.plan, self.values
-        plan = make_plan(self.plan.graph, self.arrays, wrt=self.plan.wrt)
-        return plan, forward(plan, self.arrays)
-
-    @cached_property
-    def exact_inputs(self) -> dict[str, Array]:
-        return {name: np.asarray(value, dtype=np.float64) for name, value in self.arrays.items()}
-
-    @cached_property
-    def symbolic(self) -> SymbolicResult:
-        self.say("symbolic reference")
-        return symbolic_gradient(
-            self.plan.graph,
-            self.exact_inputs,
-            np.asarray(self.upstream, dtype=np.float64),
-            self.plan.resolved,
-            self.plan.wrt,
-            max_operations=self.max_symbolic,
-        )
-
-    @cached_property
-    def function(self) -> GraphFunction:
-        return GraphFunction(*self.double)
-
-    def numeric(self, names: Sequence[str]) -> dict[str, Numeric]:
-        if not names:
-            return {}
-        self.say("central differences")
-        return central_differences(
-            self.function,
-            self.exact_inputs,
-            np.asarray(self.upstream, dtype=np.float64),
-            names,
-            step=self.step,
-            tied={name: self.tie_matters[name] for name in names},
-        )
-
-    @cached_property
-    def full_allowance(self) -> dict[str, Array]:
-        return rounding_allowance(self.plan, self.arrays, self.upstream, self.gradients)
-
-    def exact_value(self, i: int) -> Array | None:
-        return self.symbolic.exact_values.rounded(i) if "symbolic" in self.references else None
-
-    def judge(self) -> list[InputResult]:
-        """Every input with its references and its verdict, in the graph's order."""
-        plan = self.plan
-        paths = _paths(plan, self.values, self.gradients)
-        gradient = {name: np.asarray(self.gradients.of(name), dtype=np.float64) for name in plan.wrt}
-        quick = {
-            name: quick_allowance(plan, gradient[name], [np.asarray(d) for _, d in paths[name]]) for name in plan.wrt
-        }
-        # A tie is always shown with the slopes on its two sides, whichever references were asked for.
-        tied = [name for name in plan.wrt if self.tie_matters[name].any()]
-        numeric = self.numeric(plan.wrt if "numeric" in self.references else tied)
-        skipped = Reference("skipped", reason="not asked for")
-        symbolic = self.symbolic.gradients if "symbolic" in self.references else dict.fromkeys(plan.wrt, skipped)
-        difference = {
-            name: _reference(numeric[name]) if "numeric" in self.references else skipped for name in plan.wrt
-        }
-        decisions = self._decide(gradient, quick, symbolic, difference)
-        found = []
-        for name, node in plan.graph.inputs.items():
-            value, shape = _plain(self.values[node]), plan.shapes[node]
-            if name not in gradient:
-                none = Reference("skipped", reason="not differentiated")
-                found.append(InputResult(name, node, shape, value, None, none, none, Verdict.OK, "not differentiated"))
-                continue
-            decision = decisions[name]
-            reason = decision.reason
-            if reason is None and decision.index is not None:
-                reason = self._slopes(decision.index, numeric[name])
-            found.append(
-                InputResult(
-                    name, node, shape, value, _plain(self.gradients.of(name)), symbolic[name], difference[name],
-                    decision.verdict, reason, paths[name],
-                )  # fmt: skip
-            )
-        return found
-
-    def _decide(
-        self,
-        gradient: Mapping[str, Array],
-        quick: Mapping[str, Array],
-        symbolic: Mapping[str, Reference],
-        numeric: Mapping[str, Reference],
-    ) -> dict[str, Decision]:
-        def judged(scales: Mapping[str, float]) -> dict[str, Decision]:
-            return {
-                name: decide(
-                    gradient[name],
-                    self._opinions(name, symbolic[name], numeric[name]),
-                    scale=scales[name],
-                    quick=quick[name],
-                    full=partial(self._full_allowance, name),
-                    tied=self.tie_matters[name],
-                    resolution=RESOLUTION if self.plan.dtype == np.float64 else SINGLE_RESOLUTION,
-                )
-                for name in gradient
-            }
-
-        decisions = judged(scale_of(gradient, quick))
-        undecided = [n for n, d in decisions.items() if d.verdict is Verdict.UNDECIDED and not self.tie_matters[n].any()]
-        if undecided and self.references:
-            # A gradient that is nothing but rounding was perhaps measured against itself.
-            full = {name: np.maximum(quick[name], self._full_allowance(name)) for name in gradient}
-            decisions = judged(scale_of(gradient, full))
-        return decisions
-
-    def _full_allowance(self, name: str) -> Array:
-        return self.full_allowance[name]
-
-    def _opinions(self, name: str, symbolic: Reference, numeric: Reference) -> list[Opinion]:
-        opinions = []
-        if symbolic.value is not None and not self.second.exact_form_is_faithful:
-            symbolic = Reference("failed", reason="the exact form of an operation does not give the value of forward")
-        for method, reference, other in (("SymPy", symbolic, numeric), ("central difference", numeric, symbolic)):
-            if reference.status == "skipped" and reference.reason == "not asked for":
-                continue
-            value = None if reference.value is None else np.asarray(reference.value)
-            error = None if reference.error is None else np.asarray(reference.error)
-            singular = reference.status == "failed" and method == "SymPy"
-            opinions.append(
-                Opinion(method, value, error, reference.reason, partial(self._second_word, name, other), singular)
-            )
-        return opinions
-
-    def _second_word(self, name: str, other: Reference, index: tuple[int, ...]) -> tuple[float, float] | None:
-        return self.second.derivative(name, index, other)
-
-    @cached_property
-    def second(self) -> SecondMethod:
-        """What is asked before a gradient is called WRONG."""
-        plan, exact = self.double[0], self.exact_value(self.plan.graph.output)
-        upstream = np.asarray(self.upstream, dtype=np.float64)
-        return SecondMethod(plan, self.exact_inputs, upstream, self.function, exact)
-
-    def _slopes(self, index: tuple[int, ...], numeric: Numeric) -> str:
-        """What is said of an entry at a tie: the slopes on its two sides."""
-        where = f"entry {list(index)}: " if index else ""
-        if numeric.status != "ok":
-            return f"{where}at a tie or kink"
-        left, right = (float(side[index]) for side in (numeric.left, numeric.right))
-        rounding = 1e-9 * max(abs(left), abs(right))  # What is left of a slope of 0 beside another.
-        left, right = (0.0 if abs(slope) <= rounding else slope for slope in (left, right))
-        return f"{where}at a tie or kink: the slope is {left:.6g} to the left and {right:.6g} to the right"
-
-
-def _reference(numeric: Numeric) -> Reference:
-    if numeric.status != "ok":
-        return Reference(numeric.status, evaluations=numeric.evaluations, reason=numeric.reason)
-    return Reference("ok", _plain(numeric.value), _plain(numeric.error), numeric.evaluations, numeric.reason)
+def _plain(value: Any) -> Any:
+    """Scalars as Python floats, anything else as it is."""
+    return float(value) if np.ndim(value) == 0 else value
 
 
 def _paths(plan: Plan, values: Sequence[Any], gradients: Gradients) -> dict[str, tuple[tuple[int, Any], ...]]:
@@ -484,12 +293,34 @@ def _paths(plan: Plan, values: Sequence[Any], gradients: Gradients) -> dict[str,
     return {name: tuple(arrived) for name, arrived in found.items()}
 
 
-# The result --------------------------------------------------------------------------------------------------------
+def _inputs(
+    plan: Plan,
+    values: Sequence[Any],
+    gradients: Gradients,
+    paths: Mapping[str, tuple[tuple[int, Any], ...]],
+    judged: Mapping[str, Judged],
+) -> list[InputResult]:
+    """Every input in the graph's order, with the verdict on its gradient if it is differentiated."""
+    not_wanted = Reference("skipped", reason="not differentiated")
+    found = []
+    for name, node in plan.graph.inputs.items():
+        value, shape = _plain(values[node]), plan.shapes[node]
+        if name not in judged:
+            found.append(
+                InputResult(name, node, shape, value, None, not_wanted, not_wanted, Verdict.OK, "not differentiated")
+            )
+            continue
+        symbolic, numeric, verdict, reason = judged[name]
+        gradient = _plain(gradients.of(name))
+        plain = (_plain_reference(symbolic), _plain_reference(numeric))
+        found.append(InputResult(name, node, shape, value, gradient, *plain, verdict, reason, paths[name]))
+    return found
 
 
-def _plain(value: Any) -> Any:
-    """Scalars as Python floats, anything else as it is."""
-    return float(value) if np.ndim(value) == 0 else value
+def _plain_reference(reference: Reference) -> Reference:
+    if reference.value is None or reference.error is None:
+        return reference
+    return replace(reference, value=_plain(reference.value), error=_plain(reference.error))
 
 
 def _nodes(plan: Plan, values: Sequence[Any], gradients: Gradients, jacobians: bool) -> list[NodeResult]:

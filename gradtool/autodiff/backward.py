@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradtool.autodiff.forward import Perturb, apply, perturbed
+from gradtool.autodiff.forward import Perturb, apply, perturbed, underflown
 from gradtool.autodiff.plan import Plan
 from gradtool.ops import Operation
 from gradtool.results import EdgeResult, Rule
@@ -75,7 +75,7 @@ def _backward_scalar(plan: Plan, values: Sequence[Any], adjoints: list[Any]) -> 
         for position, source in enumerate(sources):
             if not live[source] or position in settled.frozen:
                 continue
-            downstream = upstream * locals_[position]
+            downstream = _passed(operation, upstream, locals_[position])
             before = adjoints[source]
             adjoints[source] = downstream if before is None else before + downstream
 
@@ -161,7 +161,7 @@ def _downstream(
     shape = plan.shapes[sources[position]]
     if operation.elementwise:
         local = operation.local_of(position)(value, *arguments, **settled.parameters)
-        return sum_to(np.asarray(upstream * local, dtype=plan.dtype), shape)
+        return sum_to(np.asarray(_through(operation, upstream, local, perturb), dtype=plan.dtype), shape)
     downstream = operation.vjp_of(position)(upstream, value, *arguments, **settled.parameters)
     return np.asarray(downstream, dtype=plan.dtype).reshape(shape)
 
@@ -200,8 +200,27 @@ def _chosen(
         local = np.broadcast_to(operation.local_of(position)(values[i], *arguments, **parameters), shape)
         for (_, where), drawn in zip(tied, drawn_locals, strict=True):
             local = np.where(where, drawn[position], local)
-        result.append(sum_to(np.asarray(upstream * local, dtype=plan.dtype), plan.shapes[source]))
+        downstream = np.asarray(_through(operation, upstream, local), dtype=plan.dtype)
+        result.append(sum_to(downstream, plan.shapes[source]))
     return result
+
+
+def _through(operation: Operation, upstream: Array, local: Array, perturb: Perturb | None = None) -> Array:
+    """What an elementwise operation sends down: ``upstream * local``, and 0 where a switch is off."""
+    product = np.asarray(upstream * local)
+    if operation.switch:
+        lost = np.isnan(product)
+        if lost.any():
+            product = np.where(lost & np.equal(local, 0), 0.0, product)
+    return product if perturb is None else underflown(product, (upstream, local))
+
+
+def _passed(operation: Operation, upstream: float, local: float) -> float:
+    """The same on floats."""
+    downstream = upstream * local
+    if downstream != downstream and operation.switch and local == 0:
+        return 0.0
+    return downstream
 
 
 def sum_to(gradient: Array, shape: Shape) -> Array:
@@ -235,7 +254,8 @@ def edges(gradients: Gradients, values: Sequence[Any], i: int, jacobians: bool =
         if plan.scalar:
             locals_ = _scalar_locals(plan, i, operation, values)
             return tuple(
-                EdgeResult(p, source, locals_[p], upstream * locals_[p]) for p, source in _gradient_arguments(plan, i)
+                EdgeResult(p, source, locals_[p], _passed(operation, upstream, locals_[p]))
+                for p, source in _gradient_arguments(plan, i)
             )
         arguments = [values[a] for a in sources]
         for position, source in _gradient_arguments(plan, i):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,7 +72,7 @@ def _forward_array(plan: Plan, values: list[Any], perturb: Perturb | None, retak
             arguments = perturbed(plan, i, arguments, perturb)
         value = apply(plan, i, operation, arguments)
         if perturb is not None:
-            value = perturb(value)
+            value = perturb(underflown(value, arguments) if operation.elementwise else value)
         values[i] = value if retake is None else retake(i, value)
 
 
@@ -99,6 +99,16 @@ def perturbed(plan: Plan, i: int, arguments: list[Any], perturb: Perturb) -> lis
         if not np.array_equal(before, after, equal_nan=before.dtype.kind == "f"):
             return arguments
     return moved
+
+
+def underflown(value: Array, factors: Sequence[Array]) -> Array:
+    """``value``, but the smallest number there is in place of a 0 that came of no 0: it may have underflowed."""
+    zero = np.equal(value, 0)
+    if not zero.any():
+        return value
+    for factor in factors:
+        zero = zero & np.not_equal(factor, 0)
+    return np.where(zero, np.finfo(value.dtype).smallest_subnormal, value)
 
 
 def apply(plan: Plan, i: int, operation: Operation, arguments: list[Any]) -> Array:

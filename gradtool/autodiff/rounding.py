@@ -12,7 +12,8 @@ POOL = 1 << 14
 
 
 class Rounding:
-    """Changes every number by a relative ``size``, up or down by chance: call it as a ``Perturb``.
+    """Changes every number by a relative ``size``, up or down by chance, and a subnormal one by the smallest number: call
+    it as a ``Perturb``.
 
     ``direction`` 1 or -1 moves all the same way instead. The chances are fixed by ``seed``: they come from SplitMix64
     (Steele, Lea & Flood, *Fast splittable pseudorandom number generators*, OOPSLA 2014) and not from ``numpy.random``,
@@ -24,11 +25,13 @@ class Rounding:
         self._fixed = np.asarray(1 + direction * size, dtype=np.float64) if direction else None
         self._pool = 1 + size * _signs(POOL, seed)
         self._next = 0
+        info = np.finfo(dtype)
+        self._normal, self._least = float(info.smallest_normal), float(info.smallest_subnormal)
 
     def __call__(self, value: Array) -> Array:
         """``value``, changed."""
         if self._fixed is not None:
-            return np.asarray(value * self._fixed, dtype=self._dtype)
+            return self._changed(value, self._fixed)
         count = value.size
         start = self._next
         self._next = (start + count) % POOL
@@ -36,7 +39,15 @@ class Rounding:
             factors = self._pool[start : start + count]
         else:
             factors = np.resize(np.roll(self._pool, -start), count)
-        return np.asarray(value * factors.reshape(value.shape), dtype=self._dtype)
+        return self._changed(value, factors.reshape(value.shape))
+
+    def _changed(self, value: Array, factors: Array) -> Array:
+        changed = np.asarray(value * factors, dtype=self._dtype)
+        small = np.abs(value) < self._normal
+        if small.any():  # There a rounding is of one size, however small the number.
+            moved = value + np.copysign(self._least, factors - 1)
+            changed = np.where(small & np.not_equal(value, 0), moved, changed).astype(self._dtype, copy=False)
+        return changed
 
 
 def _signs(count: int, seed: int) -> Array:

@@ -94,7 +94,7 @@ class Program(click.Group):
             raise click.UsageError(f"there is no command {name!r}\nhint: {hint}", ctx)
         return super().resolve_command(ctx, args)
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (click's)
         """The exit codes."""
         with formatter.section("Exit codes"):
             formatter.write_dl([(f"{code.value:>3}", code.meaning) for code in ExitCode])

@@ -58,7 +58,14 @@ class ExpressionCommand(click.Command):
 @click.command("eval", cls=ExpressionCommand, short_help="Show every gradient of an expression, checked twice.")
 @click.argument("arguments", nargs=-1, metavar="EXPR [NAME=VALUE ...]")
 @click.option("--expr", "expr", metavar="EXPR", help="The expression, where it begins with a minus: --expr=-x*y.")
-@click.option("-f", "--file", "program", metavar="FILE", help="Read the program from FILE; - is standard input.")
+@click.option(
+    "-f",
+    "--file",
+    "program",
+    metavar="FILE",
+    type=click.Path(),
+    help="Read the program from FILE; - is standard input.",
+)
 @click.option(
     "--inputs",
     "inputs_file",

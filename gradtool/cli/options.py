@@ -157,7 +157,7 @@ def assignments(arguments: Sequence[str], expression: str | None = None) -> dict
         if not value.strip():
             after = "".join(arguments[position + 1 : position + 2])
             blanks = "there are no blanks around the =: " if after and "=" not in after else "as in "
-            hint = f"{blanks}{name}={after if after and '=' not in after else 1}"
+            hint = f"{blanks}{name}={_shortened([after]) if after and '=' not in after else 1}"
             place = (len(argument), len(argument))
             raise click.UsageError(str(gradtool.SourceError(f"{name}= has no value", argument, place, hint)))
         if name in found:
@@ -174,9 +174,13 @@ def _no_assignment(arguments: Sequence[str], position: int, expression: str | No
     message, span = f"expected NAME=VALUE after the expression, found {shown}", (0, len(argument))
     if equals:
         if value.startswith("="):
-            span, hint = (len(name), len(name) + 2), f"write one =, as in {name.strip() or 'x'}={value[1:] or 1}"
+            meant = f"{_shortened([name.strip()]) or 'x'}={_shortened([value[1:]]) or 1}"
+            span, hint = (len(name), len(name) + 2), f"write one =, as in {meant}"
         elif not name.strip():
-            span, hint = (len(name), len(name) + 1), f"write a name before the =, as in x{argument.strip()}"
+            span, hint = (
+                (len(name), len(name) + 1),
+                f"write a name before the =, as in x{_shortened([argument.strip()])}",
+            )
         else:
             span, hint = (0, len(name)), "a name has letters, digits and underscores, and does not begin with a digit"
         return gradtool.SourceError(message, argument, span, hint)
@@ -186,8 +190,8 @@ def _no_assignment(arguments: Sequence[str], position: int, expression: str | No
     if before.count("[") + before.count("(") > before.count("]") + before.count(")"):
         hint = f'a value that holds blanks needs quotes: "{_shortened([before, *words])}"'
     elif after and after[0].startswith("="):
-        given = after[0][1:] or (after[1] if len(after) > 1 else "1")
-        hint = f"there are no blanks around the =: {argument}={given}"
+        given = _shortened([after[0][1:] or (after[1] if len(after) > 1 else "1")])
+        hint = f"there are no blanks around the =: {_shortened([argument])}={given}"
     elif os.path.exists(argument):
         hint = "a * or ? outside of quotes becomes the names of files: put the expression in quotes"
     elif expression is None:
@@ -200,7 +204,8 @@ def _no_assignment(arguments: Sequence[str], position: int, expression: str | No
 
 
 def _shortened(words: Sequence[str]) -> str:
-    text = " ".join(words)
+    """Words of the command line as a message can show them."""
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(words))
     return text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + " ..."
 
 

@@ -91,7 +91,7 @@ def _corner_at_zero(x: Any) -> Array:
 
 unary(
     "relu", lambda x: np.maximum(x, 0.0), _relu_slope, "max(0, x)", "1 if x>0, else 0", derivative_range="{0, 1}",
-    symbolic=lambda S, x: S.maximum(x, 0), piece=_positive,
+    switch=True, symbolic=lambda S, x: S.maximum(x, 0), piece=_positive,
     kinks=(interval("x = 0", _corner_at_zero, _relu_slope, 0.0, 1.0, "0"),),
     scalar=ScalarForm(lambda x: 0.0 if x <= 0 else x, lambda out, x: (1.0 if x > 0 else 0.0 if x <= 0 else x,)),
 )  # fmt: skip
@@ -148,7 +148,7 @@ def _ramp(name: str, low: float, high: float, divisor: float, **more: Any) -> Op
 
     return unary(
         name, lambda x: (np.clip(x, low, high) - low) / divisor, local,
-        piece=lambda x: np.greater(x, low) + 1 * np.greater(x, high), domain=((low - 3.0, high + 3.0),),
+        switch=True, piece=lambda x: np.greater(x, low) + 1 * np.greater(x, high), domain=((low - 3.0, high + 3.0),),
         kinks=(
             interval(
                 f"x = {low:g} and x = {high:g}", lambda x: np.equal(x, low) | np.equal(x, high),
@@ -239,7 +239,7 @@ def _swish(x: Any, beta: Any, factor: Any = 1.0) -> Array:
     where the gate is all but closed."""
     u, rest = _gate(x, beta)
     left = (decayed(x, 0.5 * u, 0.5 * rest) * factor) * decayed(1.0, 0.5 * u, 0.5 * rest)
-    return np.where(np.less(u, 0), left, factor * x) / (1.0 + decayed(1.0, u, rest))
+    return np.asarray(np.where(np.less(u, 0), left, factor * x) / (1.0 + decayed(1.0, u, rest)))
 
 
 def _swish_by_x(x: Any, beta: Any, factor: Any = 1.0) -> Array:
@@ -249,7 +249,7 @@ def _swish_by_x(x: Any, beta: Any, factor: Any = 1.0) -> Array:
     root = decayed(1.0, 0.5 * u, 0.5 * rest)
     left = ((1.0 / (1.0 + small)) * (1.0 + u / (1.0 + small)) * root * factor) * root
     right = factor * ((1.0 + decayed(u, u, rest) / (1.0 + small)) / (1.0 + small))
-    return np.where(np.less(u, 0), left, right)
+    return np.asarray(np.where(np.less(u, 0), left, right))
 
 
 def _swish_by_beta(x: Any, beta: Any, factor: Any = 1.0) -> Array:

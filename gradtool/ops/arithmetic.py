@@ -103,8 +103,9 @@ def _comparison(name: str, sign: str, ufunc: Function, relation: Function, exact
     """0 or 1, with a jump where the sides are equal. ``exact(S)`` is the relation of exact scalars."""
     return binary(
         name, lambda a, b: ufunc(a, b) * 1.0, (zero, zero), f"1 if a {sign} b, else 0", "0",
-        operator=sign, derivative_range="{0}", symbolic=lambda S, a, b: S.where(exact(S)(a, b), 1, 0),
-        kinks=(jump("a = b", np.equal, sides=(0.0, 1.0)),), piece=lambda a, b: np.greater(a, b) + 1 * np.greater_equal(a, b),
+        operator=sign, switch=True, derivative_range="{0}", symbolic=lambda S, a, b: S.where(exact(S)(a, b), 1, 0),
+        kinks=(jump("a = b", np.equal, sides=(0.0, 1.0)),),
+        piece=lambda a, b: np.greater(a, b) + 1 * np.greater_equal(a, b),
         scalar=ScalarForm(lambda a, b: 1.0 if relation(a, b) else 0.0, lambda out, a, b: (0.0, 0.0)),
     )  # fmt: skip
 

@@ -35,22 +35,23 @@ unary(
 )  # fmt: skip
 
 unary(
-    "sign", np.sign, zero, "-1, 0 or 1 as x is negative, zero or positive", "0", derivative_range="{0}",
+    "sign", np.sign, zero, "-1, 0 or 1 as x is negative, zero or positive", "0", switch=True, derivative_range="{0}",
     kinks=(jump("x = 0", _at_zero),), piece=np.sign,
 )  # fmt: skip
 
 unary(
-    "floor", np.floor, zero, "the largest integer <= x", "0", derivative_range="{0}",
+    "floor", np.floor, zero, "the largest integer <= x", "0", switch=True, derivative_range="{0}",
     kinks=(jump("x an integer", lambda x: np.equal(x, np.floor(x))),), piece=np.floor,
 )  # fmt: skip
 
 unary(
-    "ceil", np.ceil, zero, "the smallest integer >= x", "0", derivative_range="{0}",
+    "ceil", np.ceil, zero, "the smallest integer >= x", "0", switch=True, derivative_range="{0}",
     kinks=(jump("x an integer", lambda x: np.equal(x, np.ceil(x))),), piece=np.ceil,
 )  # fmt: skip
 
 unary(
     "round", np.rint, zero, "the nearest integer, the even one of two", "0", derivative_range="{0}", aliases=("rint",),
+    switch=True,
     kinks=(jump("x halfway between integers", lambda x: np.equal(np.subtract(x, np.floor(x)), 0.5)),), piece=np.rint,
 )  # fmt: skip
 
@@ -247,8 +248,8 @@ binary(
 
 
 def _hypot_slope(part: Any, a: Any, b: Any) -> Array:
-    """``part`` divided by the distance of (a, b), all scaled by a power of two so that the distance neither overflows nor
-    is rounded to a few bits."""
+    """``part`` divided by the distance of (a, b), all scaled by a power of two so that the distance neither overflows
+    nor is rounded to a few bits."""
     exponent = -np.frexp(np.maximum(np.abs(a), np.abs(b)))[1]
     distance = np.hypot(np.ldexp(a, exponent), np.ldexp(b, exponent))
     return np.where(np.equal(distance, 0), 0.0, np.divide(np.ldexp(part, exponent), distance))

@@ -184,7 +184,7 @@ def normalised_vjp(x: Array, upstream: Array, weight: Array, eps: float, divisor
     if spread == 0 or mantissa == 0:
         return np.full(n, np.nan)
     numerators = (g_centred * spread - x_centred * together).reshape((1, n))
-    return _rounded_matrix(numerators, n * spread, [left_shift + right_shift - exponent])[0] / mantissa
+    return np.asarray(_rounded_matrix(numerators, n * spread, [left_shift + right_shift - exponent])[0] / mantissa)
 
 
 def _rounded_matrix(numerators: Array, denominator: int, exponents: list[int]) -> Array:

@@ -99,7 +99,7 @@ def _product_rule(i: int, shapes: Sequence[Shape]) -> str:
     ranks = [len(shape) for shape in shapes] or [2, 2]
     if 0 in ranks or ranks == [1, 1]:
         other = "{b}" if i == 0 else "{a}"
-        return f"{{upstream}} * {other}" if 0 < ranks[i] or 0 not in ranks else f"sum({{upstream}} * {other})"
+        return f"{{upstream}} * {other}" if ranks[i] > 0 or 0 not in ranks else f"sum({{upstream}} * {other})"
     if i == 0:
         return "outer({upstream}, {b})" if ranks == [2, 1] else "{upstream} @ {b}.T"
     return "outer({a}, {upstream})" if ranks == [1, 2] else "{a}.T @ {upstream}"

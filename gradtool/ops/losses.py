@@ -238,6 +238,10 @@ _pointwise(
     ),
     lambda S, x, y, beta: S.where(S.lt(S.abs(x - y), beta), (x - y) * (x - y) / (2 * beta), S.abs(x - y) - beta / 2),
     domain=(_ANY, _ANY, (0.5, 1.5)), derivative_range="[-1, 1] / n", aliases=("smooth_l1_loss",),
+    corner=(
+        "x = y with beta 0", "0", "[-1, 1] / n", lambda x, y, beta: np.equal(x, y) & np.equal(beta, 0),
+        lambda rng, x, y, beta: (*_draw_mae(rng, *np.broadcast_arrays(x, y, beta)[:2]), -0.5),
+    ),
     piece=lambda x, y, beta: np.sign(x - y) * (np.abs(x - y) >= beta),
 )  # fmt: skip
 

@@ -68,22 +68,29 @@ def _forward(x: Any, weight: Any, bias: Any, eps: float, ranks: Ranks) -> Array:
     return np.asarray(_normalised(x, eps)[0] * weight + bias)
 
 
-def _by_row(x: Array, upstream: Array, weight: Array, eps: float, divisor: Array) -> Array:
-    flat = [a.reshape((-1, a.shape[-1])) for a in (x, upstream, weight)]
-    found = [exact.normalised_vjp(*row, eps, d) for *row, d in zip(*flat, divisor.ravel().tolist(), strict=True)]
-    return np.asarray(found).reshape(x.shape)
+def _by_row(rows: tuple[Array, Array, Array], eps: float, divisor: Array) -> Array:
+    """The gradient for the first of x, upstream and weight, row by row in exact arithmetic."""
+    x, upstream, weight = (a.reshape((-1, a.shape[-1])) for a in rows)
+    divisors = divisor.ravel().tolist()
+    found = [
+        exact.normalised_vjp(row, up, factor, eps, by)
+        for row, up, factor, by in zip(x, upstream, weight, divisors, strict=True)
+    ]
+    return np.asarray(found).reshape(rows[0].shape)
 
 
 def _vjp_x(upstream: Any, out: Any, x: Any, weight: Any, bias: Any, eps: float, ranks: Ranks) -> Array:
-    """Exactly where rows are short. Else: the Jacobian divides what is across both the constants and the deviations by the divisor, and what is along the
+    """In exact arithmetic where rows are short; else as follows.
+
+    The Jacobian divides what is across both the constants and the deviations by the divisor, and what is along the
     deviations by it and once more by ``(var + eps) / eps``. The second part may be all there is (always, for two
     entries), so the first must not leave rounding errors along it: hence project twice ("twice is enough", Kahan and
     Parlett)."""
     x = np.asarray(x)
     _, unit, divisor, share = _normalised(x, eps)
-    factors = [np.broadcast_to(f, x.shape) for f in (upstream, weight)]
-    if exact.worthwhile_rows(x, *factors, np.broadcast_to(divisor, x.shape)):
-        return _by_row(x, *factors, eps, divisor)
+    rows = (x, *np.broadcast_arrays(upstream, weight, x)[:2])
+    if exact.worthwhile_rows(*rows, divisor):
+        return _by_row(rows, eps, divisor)
     across = np.asarray(upstream * weight) * np.ones_like(unit)
     across = across - np.mean(across, axis=-1, keepdims=True)
     across = across - np.mean(across, axis=-1, keepdims=True)

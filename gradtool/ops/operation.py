@@ -134,6 +134,9 @@ class Operation:
     kinks: tuple[Kink, ...] = ()
     piece: Function | None = None
     scalar: ScalarForm | None = None
+    switch: bool = False
+    """An elementwise operation that passes an argument on or does not (``relu``, ``max``, comparisons): where a local
+    derivative is 0 nothing comes through from above, not even an infinity or NaN."""
     derivative_range: str = ""
     domain: tuple[Interval, ...] = ((-3.0, 3.0),)
     cases: tuple[Case, ...] = ()

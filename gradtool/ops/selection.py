@@ -64,7 +64,8 @@ def _extremum(name: str, alias: str, ufunc: Function, builtin: Function, beyond:
         Operation(
             name=name, aliases=(alias,), arguments=(Argument("a"), Argument("b")), variadic=True,
             forward=forward, local=_share, formula=f"the {word} of a, b, ...",
-            derivative=f"1 for the {word}, else 0 (1/k each where k are tied)", derivative_range="[0, 1]",
+            derivative=f"1 for the {word}, else 0 (1/k each where k are tied)", switch=True,
+            derivative_range="[0, 1]",
             kinks=(
                 Kink(
                     f"two or more are the {word}", "1/k each of k tied", "each >= 0, summing to 1 over the tied ones",
@@ -129,7 +130,7 @@ def clipped(name: str, bounds: tuple[Argument, Argument], **more: Any) -> Operat
             name=name, arguments=(Argument("x"), *bounds), forward=_clip, local=tuple(map(_clip_slope, range(3))),
             formula=f"min(max(x, {low}), {high})",
             derivative=f"1 for x in [{low}, {high}], else 0; 1 for {low} or {high} where it is the result",
-            derivative_range="{0, 1}",
+            switch=True, derivative_range="{0, 1}",
             kinks=(
                 Kink("x at a bound", "1", "[0, 1]; the bound has the rest", _clip_tied, _clip_choose),
             ),
@@ -152,7 +153,7 @@ declare(
             lambda out, condition, a, b: np.equal(condition, 0) * 1.0,
         ),
         formula="a where condition is not 0, else b", derivative="1 for the one selected, else 0",
-        derivative_range="{0, 1}", piece=lambda condition, a, b: spread(np.not_equal(condition, 0), a, b),
+        switch=True, derivative_range="{0, 1}", piece=lambda condition, a, b: spread(np.not_equal(condition, 0), a, b),
         symbolic=lambda S, condition, a, b: S.where(S.ne(condition, 0), a, b),
         scalar=ScalarForm(
             lambda condition, a, b: a if condition != 0 else b,

@@ -1,12 +1,14 @@
 """Independent opinions on a gradient: central differences that bound their own error, and SymPy's exact derivative."""
 
 from gradtool.references.formulas import Unsupported
+from gradtool.references.directional import Directional, directional, find_entry
 from gradtool.references.graph_function import GraphFunction
 from gradtool.references.numeric import Evaluable, FunctionEvaluable, Numeric, Samples, numeric_gradient
 from gradtool.references.scalars import TooManyOperations
 from gradtool.references.symbolic import SymbolicResult, central_difference_exact, exact_run, symbolic_gradient
 
 __all__ = [
+    "Directional",
     "Evaluable",
     "FunctionEvaluable",
     "GraphFunction",
@@ -16,7 +18,9 @@ __all__ = [
     "TooManyOperations",
     "Unsupported",
     "central_difference_exact",
+    "directional",
     "exact_run",
+    "find_entry",
     "numeric_gradient",
     "symbolic_gradient",
 ]

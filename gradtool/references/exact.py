@@ -279,7 +279,26 @@ def functions() -> dict[str, Callable[..., Raw]]:
     def polygamma(order: Raw, x: Raw, precision: int, rounding: str) -> Any:
         if x[1] and abs(magnitude(x)) > LARGEST_ARGUMENT:
             raise out_of_range("polygamma", (order, x))
-        return m.mpf_psi(m.to_int(order), x, precision, rounding)
+        n = m.to_int(order)
+        if not x[0]:
+            return m.mpf_psi(n, x, precision, rounding)
+        # By reflection, ψ(x) = ψ(1-x) - π cot πx, differentiated n times: mpmath would take |x| steps of a recurrence.
+        more = precision + 40 + 2 * max(0, -magnitude(x))
+        mirrored = m.mpf_psi(n, m.mpf_sub(ONE, x, more + abs(magnitude(x)), rounding), more, rounding)
+        return m.mpf_sub(m.mpf_neg(mirrored) if n % 2 else mirrored, cotangent(n, x, more), precision, rounding)
+
+    def cotangent(n: int, x: Raw, precision: int) -> Any:
+        """The n-th derivative of π cot πx: π^(n+1) P_n(cot πx), with P_0 = c and P_(n+1) = -(1 + c²) P_n'."""
+        cosine, sine = m.mpf_cos_sin_pi(x, precision + max(0, -magnitude(x)))
+        at = m.mpf_div(cosine, sine, precision)
+        coefficients = [0, 1]
+        for _ in range(n):
+            slopes = [i * c for i, c in enumerate(coefficients)][1:]
+            coefficients = [-a - b for a, b in zip([*slopes, 0, 0], [0, 0, *slopes], strict=True)]
+        total = ZERO
+        for coefficient in reversed(coefficients):
+            total = m.mpf_add(m.mpf_mul(total, at), m.from_int(coefficient), precision)
+        return m.mpf_mul(m.mpf_pow_int(m.mpf_pi(precision), n + 1, precision), total, precision)
 
     def power(x: Raw, y: Raw, precision: int, rounding: str) -> Any:
         if not y[1]:

@@ -33,6 +33,8 @@ class Formulas:
     """
 
     sympy: Any
+    variable: Callable[[str], Expr]
+    """Makes what a whole expression is differentiated by."""
     define: Mapping[str, Callable[..., Expr]]
     steps: Mapping[type, str]
     special: Mapping[type, tuple[Step, bool]]
@@ -48,6 +50,35 @@ def formulas() -> Formulas:
     the mean of the k derivatives; 0 for sign, floor, ceil, round and comparisons; 0 for abs at 0.
     """
     import sympy
+
+    class Variable(sympy.AtomicExpr):  # type: ignore[misc]
+        """A real variable that is no ``Symbol``. By a Symbol, SymPy differentiates a product with terms that have 0 as a
+        factor, and asks of all else in them whether it is finite: that can take minutes."""
+
+        __slots__ = ("name",)
+        _diff_wrt = True
+        is_commutative = True
+
+        def __new__(cls, name: str) -> Variable:
+            self: Variable = super().__new__(cls)
+            self.name = name
+            return self
+
+        def _hashable_content(self) -> tuple[str]:
+            return (self.name,)
+
+        @property
+        def free_symbols(self) -> set[Variable]:
+            return {self}
+
+        def _eval_is_extended_real(self) -> bool:
+            return True
+
+        def _eval_is_finite(self) -> bool:
+            return True
+
+        def _sympystr(self, _printer: Any) -> str:
+            return self.name
 
     class Branch(sympy.Function):  # type: ignore[misc]
         """Branch(condition, a, b): a where the condition is not 0, else b."""
@@ -125,13 +156,22 @@ def formulas() -> Formulas:
 
         return build
 
+    def real(function: Any) -> Any:
+        """The function where its value is a finite real number. SymPy would otherwise work out whether it is, on every
+        occasion."""
+        return type(function.__name__, (function,), {"is_real": True, "__slots__": ()})
+
+    taken = {
+        "log": sympy.log, "sin": sympy.sin, "cos": sympy.cos, "tan": sympy.tan, "asin": sympy.asin,
+        "acos": sympy.acos, "atan": sympy.atan, "atan2": sympy.atan2, "sinh": sympy.sinh, "cosh": sympy.cosh,
+        "tanh": sympy.tanh, "asinh": sympy.asinh, "acosh": sympy.acosh, "atanh": sympy.atanh, "erf": sympy.erf,
+        "erfc": sympy.erfc, "lgamma": sympy.loggamma, "polygamma": sympy.polygamma,
+    }  # fmt: skip
+    own = {name: real(function) for name, function in taken.items()}
     define: dict[str, Callable[..., Expr]] = {
-        "exp": sympy.exp, "expm1": lambda x: sympy.exp(x) - 1, "log": sympy.log, "log1p": lambda x: sympy.log(1 + x),
-        "sqrt": sympy.sqrt, "cbrt": Cbrt,
-        "sin": sympy.sin, "cos": sympy.cos, "tan": sympy.tan, "asin": sympy.asin, "acos": sympy.acos,
-        "atan": sympy.atan, "atan2": sympy.atan2, "sinh": sympy.sinh, "cosh": sympy.cosh, "tanh": sympy.tanh,
-        "asinh": sympy.asinh, "acosh": sympy.acosh, "atanh": sympy.atanh, "erf": sympy.erf, "erfc": sympy.erfc,
-        "lgamma": sympy.loggamma, "digamma": lambda x: sympy.polygamma(0, x),
+        **own,
+        "exp": sympy.exp, "expm1": lambda x: sympy.exp(x) - 1, "log1p": lambda x: own["log"](1 + x),
+        "sqrt": sympy.sqrt, "cbrt": Cbrt, "digamma": lambda x: own["polygamma"](0, x),
         "add": lambda a, b: a + b, "subtract": lambda a, b: a - b, "multiply": lambda a, b: a * b,
         "divide": lambda a, b: a / b, "negative": lambda x: -x, "power": lambda x, y: x**y,
         "abs": Absolute, "sign": Sign, "floor": Floor, "ceil": Ceiling, "round": Round,
@@ -139,13 +179,10 @@ def formulas() -> Formulas:
         "lt": Less, "le": LessEqual, "gt": lambda a, b: Less(b, a), "ge": lambda a, b: LessEqual(b, a),
         "eq": Equal, "ne": lambda a, b: 1 - Equal(a, b),
     }  # fmt: skip
-    steps: dict[type, str] = {
-        sympy.exp: "exp", sympy.log: "log", sympy.sin: "sin", sympy.cos: "cos", sympy.tan: "tan",
-        sympy.asin: "asin", sympy.acos: "acos", sympy.atan: "atan", sympy.atan2: "atan2",
-        sympy.sinh: "sinh", sympy.cosh: "cosh", sympy.tanh: "tanh",
-        sympy.asinh: "asinh", sympy.acosh: "acosh", sympy.atanh: "atanh", sympy.erf: "erf", sympy.erfc: "erfc",
-        sympy.loggamma: "lgamma", sympy.polygamma: "polygamma",
-        Absolute: "abs", sympy.Abs: "abs", Floor: "floor", Ceiling: "ceil", Round: "round", Cbrt: "cbrt",
+    steps: dict[type, str] = {function: name for names in (taken, own) for name, function in names.items()}
+    steps |= {
+        sympy.exp: "exp", Absolute: "abs", sympy.Abs: "abs", Floor: "floor", Ceiling: "ceil", Round: "round",
+        Cbrt: "cbrt",
     }  # fmt: skip
 
     def truth(test: Callable[[int], bool]) -> Step:
@@ -163,7 +200,7 @@ def formulas() -> Formulas:
         SlopeOfMaximum: (lambda arithmetic, *a: _slope(1, arithmetic, a), True),
         SlopeOfMinimum: (lambda arithmetic, *a: _slope(-1, arithmetic, a), True),
     }
-    return Formulas(sympy, define, steps, special)
+    return Formulas(sympy, Variable, define, steps, special)
 
 
 def _defined(value: Number) -> Raw:

@@ -162,7 +162,7 @@ class Tape:
                 return Scalar(self, from_float(float(value)))
             except Undefined as undefined:
                 scalar = self.undefined(undefined)
-                scalar.infinite = (value > 0) - (value < 0)
+                scalar.infinite = int(value > 0) - int(value < 0)
                 return scalar
         return NotImplemented
 

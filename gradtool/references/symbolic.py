@@ -522,7 +522,7 @@ class _Whole:
     def _symbol(self, key: tuple[int, int] | float) -> Any:
         known = self._by_key.get(key)
         if known is None:
-            known = self._by_key[key] = self._sympy.Symbol(f"v{len(self._by_key)}", real=True)
+            known = self._by_key[key] = formulas().variable(f"v{len(self._by_key)}")
             self._symbols[known] = key
         return known
 

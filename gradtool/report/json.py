@@ -44,18 +44,27 @@ def render_evaluation(result: EvaluationResult, stream: TextIO, page: Page) -> N
         ),
     )
     stream.write(f' "seed": {_encode(result.seed)},\n')
-    stream.write(f' "verdict": {_encode(str(result.verdict))},\n')
-    stream.write(f' "dtype": {_encode(result.dtype)},\n')
-    layers = [{"node": node, "norm": number_image(norm)} for node, norm in result.layers]
-    stream.write(f' "layers": {_encode(layers)},\n')
+    stream.write(f' "verdict": {_encode(str(result.verdict))}')
+    for key, more in _asked_for(result).items():
+        stream.write(f',\n "{key}": {_encode(more)}')
+    stream.write("}\n")
+
+
+def _asked_for(result: EvaluationResult) -> dict[str, Any]:
+    """What a document holds only where an option asked for it, or a diagnostic speaks of it: a plain one has the keys
+    of its schema and no others."""
+    found: dict[str, Any] = {}
+    if result.dtype != "float64":
+        found["dtype"] = result.dtype
+    if result.layers:
+        found["layers"] = [{"node": node, "norm": number_image(norm)} for node, norm in result.layers]
     if result.micro_batches is not None:
-        accumulated = {
+        found["microbatches"] = {
             "sizes": list(result.micro_batches.sizes),
             "weighted": {name: number_image(v) for name, v in result.micro_batches.weighted.items()},
             "unweighted": {name: number_image(v) for name, v in result.micro_batches.unweighted.items()},
         }
-        stream.write(f' "microbatches": {_encode(accumulated)},\n')
-    stream.write(f' "notes": {_encode(list(result.notes))}}}\n')
+    return found
 
 
 def number_image(value: float) -> float | str:
@@ -126,9 +135,7 @@ def _input(found: InputResult, value: Image) -> dict[str, Any]:
         },
         "verdict": str(found.verdict),
         "reason": found.reason,
-        "paths": [{"through": consumer, "downstream": value(downstream)} for consumer, downstream in found.paths],
-        "clipped": value(found.clipped),
-    }
+    } | ({} if found.clipped is None else {"clipped": value(found.clipped)})
 
 
 def _node(found: NodeResult, value: Image) -> dict[str, Any]:

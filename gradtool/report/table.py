@@ -44,6 +44,8 @@ MOST_ROWS = 1000
 KEPT_ROWS = 50
 MOST_NAMES = 8
 MOST_PATHS = 4
+MOST_TITLE = 200
+"""A longer program goes by the short text of its last node."""
 BAR = 40
 
 STYLES = {"OK": "green", "WRONG": "bold red", "UNDECIDED": "yellow"}
@@ -66,9 +68,14 @@ def evaluation_blocks(result: EvaluationResult, full: bool = False, width: int |
     labels = _Labels(result.nodes)
     yield from _title(result, full)
     nodes = [node for node in reversed(result.nodes) if node.depends_on_input and node.operation != "input"]
+    reaching = nodes if full else _reaching(result, nodes)
     if nodes:
         yield Line()
-        yield from _node_grid(nodes, labels, full)
+    if reaching:
+        yield from _node_grid(reaching, labels, full)
+    if len(reaching) < len(nodes):
+        which = "node that does" if len(nodes) - len(reaching) == 1 else "nodes that do"
+        yield Line(f"  {len(nodes) - len(reaching):,} {which} not reach the output left out; --full shows all")
     if result.inputs:
         yield Line()
         yield from _input_grid(result, labels, full, width)
@@ -96,6 +103,8 @@ def summary_line(result: EvaluationResult) -> str:
     counts = Counter(found.verdict for found in checked)
     wrong, undecided, total = counts[Verdict.WRONG], counts[Verdict.UNDECIDED], len(checked)
     more = f", {undecided} could not be decided" if wrong and undecided else ""
+    if total == 1 and (wrong or undecided):
+        return "WRONG: the gradient is wrong" if wrong else "UNDECIDED: the gradient could not be decided"
     if wrong:
         verb = "are" if wrong > 1 else "is"
         return f"WRONG: {wrong} of {_gradients(total)} {verb} wrong{more}"
@@ -143,7 +152,7 @@ def _title(result: EvaluationResult, full: bool) -> Iterator[Line]:
     expression = result.expression.strip()
     if output.name is not None:
         what = output.name
-    elif any(mark in expression for mark in "\n\r;#"):
+    elif any(mark in expression for mark in "\n\r;#") or (len(expression) > MOST_TITLE and not full):
         what = output.expression
     else:
         what = expression
@@ -158,6 +167,15 @@ def _title(result: EvaluationResult, full: bool) -> Iterator[Line]:
         yield Line(f"random values drawn with --seed {result.seed}")
     if result.dtype != "float64":
         yield Line(f"computed in {result.dtype}")
+
+
+def _reaching(result: EvaluationResult, nodes: Sequence[NodeResult]) -> list[NodeResult]:
+    """The nodes on a path to the output."""
+    reached = {result.output}
+    for node in reversed(result.nodes):  # Topological: whoever needs a node comes before it.
+        if node.id in reached:
+            reached.update(edge.source for edge in node.edges)
+    return [node for node in nodes if node.id in reached]
 
 
 def _node_grid(nodes: list[NodeResult], labels: _Labels, full: bool) -> Iterator[Block]:
@@ -325,7 +343,9 @@ def _layers(layers: Sequence[tuple[int, float]], labels: _Labels) -> Iterator[Bl
 
 def _micro_batches(found: MicroBatches) -> Iterator[Block]:
     """How far accumulated gradients are from that of the whole batch."""
-    yield Line(f"micro-batches of {' + '.join(map(str, found.sizes))}, accumulated: difference from the whole batch's gradient")
+    yield Line(
+        f"micro-batches of {' + '.join(map(str, found.sizes))}, accumulated: difference from the whole batch's gradient"
+    )
     rows = [(name, percent(found.weighted[name]), percent(found.unweighted[name])) for name in found.weighted]
     columns = (Column("input"), Column("weighted by share", numeric=True), Column("unweighted", numeric=True))
     yield Grid(columns, rows)

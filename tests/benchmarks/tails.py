@@ -1,12 +1,12 @@
 """How many units in the last place gradients are off, from 1e-300 to 1e300 and in the tails of their functions.
 
-Each gradient comes from `gradtool.value_and_gradient` on a parsed program, once on floats and once on arrays, and is held
-against the textbook derivative in 800 digits of mpmath. torch, jax and autograd are measured beside it on the same points
-where they are installed; their functions are their own, or the usual way to write them there.
+Each gradient comes from `gradtool.value_and_gradient` on a parsed program, once on floats and once on arrays, and is
+held against the textbook derivative in 800 digits of mpmath. torch, jax and autograd are measured beside it on the same
+points where they are installed; their functions are their own, or the usual way to write them there.
 
-A point counts as well conditioned if moving its inputs by one part in 2^53 moves no gradient by more than 1e4 parts
-(``--condition``): next to a root of a derivative, say, nothing in double precision can be right. Others are counted apart.
-A gradient below 2.3e-308 is counted apart too, in units of the smallest number, 4.9e-324.
+A gradient is well conditioned if it moves by no more than 1e4 units in its last place (`--condition`) when all inputs
+move by one: next to a root of a derivative, say, nothing in double precision can be right. Those that are not are
+counted apart ("ill"). So are errors of gradients below 2.3e-308 ("tiny"), in units of 4.9e-324, the smallest number.
 Goal: none above 100 units.
 """
 
@@ -18,6 +18,7 @@ import importlib.util
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 import mpmath as mp
@@ -176,8 +177,20 @@ def std_gradient(x: Sequence[Any]) -> Mapping[str, Any]:
     return {"x": [d / (mp.sqrt(len(x)) * length(deviation)) for d in deviation]}
 
 
-def others_of(x: Sequence[Any]) -> list[Any]:
+def others_of(x: list[Any]) -> list[Any]:
     return [mp.fprod(x[:i] + x[i + 1 :]) for i in range(len(x))]
+
+
+# The others --------------------------------------------------------------------------------------------------------
+
+
+def named(**paths: str) -> dict[str, Callable[..., Any]]:
+    """By library: a function that is there already, by where it is in the namespace of modules."""
+
+    def calling(path: str) -> Callable[..., Any]:
+        return lambda m, *inputs: attrgetter(path)(m)(*inputs)
+
+    return {library: calling(path) for library, path in paths.items()}
 
 
 # The problems ------------------------------------------------------------------------------------------------------
@@ -202,138 +215,267 @@ def problems(count: int) -> list[Problem]:
     share = np.concatenate((rng.uniform(0, 1, 2 * count), 10.0 ** rng.uniform(-300, 0, 2 * count)))
     share_too = rng.permutation(share)
     return [
-        unary("sigmoid", slope, 745, {
-            "torch": lambda m, x: m.torch.sigmoid(x), "jax": lambda m, x: m.nn.sigmoid(x),
-            "autograd": lambda m, x: m.special.expit(x),
-        }),
-        unary("tanh", lambda x: 1 / mp.cosh(x) ** 2, 372, {
-            "torch": lambda m, x: m.torch.tanh(x), "jax": lambda m, x: m.np.tanh(x),
-            "autograd": lambda m, x: m.np.tanh(x),
-        }),
-        unary("softplus", sigmoid, 745, {
-            "torch": lambda m, x: m.F.softplus(x), "jax": lambda m, x: m.nn.softplus(x),
-            "autograd": lambda m, x: m.np.logaddexp(0.0, x),
-        }),
-        unary("logsigmoid", lambda x: sigmoid(-x), 745, {
-            "torch": lambda m, x: m.F.logsigmoid(x), "jax": lambda m, x: m.nn.log_sigmoid(x),
-            "autograd": lambda m, x: -m.np.logaddexp(0.0, -x),
-        }),
-        unary("gelu", gelu_slope, 38, {
-            "torch": lambda m, x: m.F.gelu(x), "jax": lambda m, x: m.nn.gelu(x, approximate=False),
-            "autograd": lambda m, x: x * 0.5 * m.special.erfc(-x / math.sqrt(2)),
-        }),
-        unary("gelu (tanh)", gelu_tanh_slope, 22, {
-            "torch": lambda m, x: m.F.gelu(x, approximate="tanh"), "jax": lambda m, x: m.nn.gelu(x, approximate=True),
-        }, "gelu(x, approximate=tanh)"),
-        unary("silu", lambda x: sigmoid(x) + x * slope(x), 745, {
-            "torch": lambda m, x: m.F.silu(x), "jax": lambda m, x: m.nn.silu(x),
-            "autograd": lambda m, x: x * m.special.expit(x),
-        }),
-        unary("mish", mish_slope, 745, {
-            "torch": lambda m, x: m.F.mish(x), "jax": lambda m, x: m.nn.mish(x),
-            "autograd": lambda m, x: x * m.np.tanh(m.np.logaddexp(0.0, x)),
-        }),
-        unary("softsign", lambda x: 1 / (1 + abs(x)) ** 2, 100, {
-            "torch": lambda m, x: m.F.softsign(x), "jax": lambda m, x: m.nn.soft_sign(x),
-            "autograd": lambda m, x: x / (1 + abs(x)),
-        }),
-        unary("erf", lambda x: 2 / mp.sqrt(mp.pi) * mp.exp(-x * x), 27, {
-            "torch": lambda m, x: m.torch.erf(x), "jax": lambda m, x: m.special.erf(x),
-            "autograd": lambda m, x: m.special.erf(x),
-        }),
-        unary("erfc", lambda x: -2 / mp.sqrt(mp.pi) * mp.exp(-x * x), 27, {
-            "torch": lambda m, x: m.torch.erfc(x), "jax": lambda m, x: m.special.erfc(x),
-            "autograd": lambda m, x: m.special.erfc(x),
-        }),
-        unary("atan", lambda x: 1 / (1 + x * x), 1e3, {
-            "torch": lambda m, x: m.torch.atan(x), "jax": lambda m, x: m.np.arctan(x),
-            "autograd": lambda m, x: m.np.arctan(x),
-        }),
-        unary("asinh", lambda x: 1 / mp.sqrt(1 + x * x), 1e3, {
-            "torch": lambda m, x: m.torch.asinh(x), "jax": lambda m, x: m.np.arcsinh(x),
-            "autograd": lambda m, x: m.np.arcsinh(x),
-        }),
+        unary(
+            "sigmoid",
+            slope,
+            745,
+            named(torch="torch.sigmoid", jax="nn.sigmoid", autograd="special.expit"),
+        ),
+        unary(
+            "tanh",
+            lambda x: 1 / mp.cosh(x) ** 2,
+            372,
+            named(torch="torch.tanh", jax="np.tanh", autograd="np.tanh"),
+        ),
+        unary(
+            "softplus",
+            sigmoid,
+            745,
+            {
+                "torch": lambda m, x: m.F.softplus(x),
+                "jax": lambda m, x: m.nn.softplus(x),
+                "autograd": lambda m, x: m.np.logaddexp(0.0, x),
+            },
+        ),
+        unary(
+            "logsigmoid",
+            lambda x: sigmoid(-x),
+            745,
+            {
+                "torch": lambda m, x: m.F.logsigmoid(x),
+                "jax": lambda m, x: m.nn.log_sigmoid(x),
+                "autograd": lambda m, x: -m.np.logaddexp(0.0, -x),
+            },
+        ),
+        unary(
+            "gelu",
+            gelu_slope,
+            38,
+            {
+                "torch": lambda m, x: m.F.gelu(x),
+                "jax": lambda m, x: m.nn.gelu(x, approximate=False),
+                "autograd": lambda m, x: x * 0.5 * m.special.erfc(-x / math.sqrt(2)),
+            },
+        ),
+        unary(
+            "gelu (tanh)",
+            gelu_tanh_slope,
+            22,
+            {
+                "torch": lambda m, x: m.F.gelu(x, approximate="tanh"),
+                "jax": lambda m, x: m.nn.gelu(x, approximate=True),
+            },
+            "gelu(x, approximate=tanh)",
+        ),
+        unary(
+            "silu",
+            lambda x: sigmoid(x) + x * slope(x),
+            745,
+            {
+                "torch": lambda m, x: m.F.silu(x),
+                "jax": lambda m, x: m.nn.silu(x),
+                "autograd": lambda m, x: x * m.special.expit(x),
+            },
+        ),
+        unary(
+            "mish",
+            mish_slope,
+            745,
+            {
+                "torch": lambda m, x: m.F.mish(x),
+                "jax": lambda m, x: m.nn.mish(x),
+                "autograd": lambda m, x: x * m.np.tanh(m.np.logaddexp(0.0, x)),
+            },
+        ),
+        unary(
+            "softsign",
+            lambda x: 1 / (1 + abs(x)) ** 2,
+            100,
+            {
+                "torch": lambda m, x: m.F.softsign(x),
+                "jax": lambda m, x: m.nn.soft_sign(x),
+                "autograd": lambda m, x: x / (1 + abs(x)),
+            },
+        ),
+        unary(
+            "erf",
+            lambda x: 2 / mp.sqrt(mp.pi) * mp.exp(-x * x),
+            27,
+            named(torch="torch.erf", jax="special.erf", autograd="special.erf"),
+        ),
+        unary(
+            "erfc",
+            lambda x: -2 / mp.sqrt(mp.pi) * mp.exp(-x * x),
+            27,
+            named(torch="torch.erfc", jax="special.erfc", autograd="special.erfc"),
+        ),
+        unary(
+            "atan",
+            lambda x: 1 / (1 + x * x),
+            1e3,
+            named(torch="torch.atan", jax="np.arctan", autograd="np.arctan"),
+        ),
+        unary(
+            "asinh",
+            lambda x: 1 / mp.sqrt(1 + x * x),
+            1e3,
+            named(torch="torch.asinh", jax="np.arcsinh", autograd="np.arcsinh"),
+        ),
         unary("cbrt", lambda x: 1 / (3 * mp.cbrt(x * x)), 1e3, {"jax": lambda m, x: m.np.cbrt(x)}),
-        unary("sin", mp.cos, 1e3, {
-            "torch": lambda m, x: m.torch.sin(x), "jax": lambda m, x: m.np.sin(x), "autograd": lambda m, x: m.np.sin(x),
-        }),
-        Problem("expm1", "expm1(x)", over("x", np.concatenate((both_signs(sizes(rng, count)[:-1]), rng.uniform(-745, 709, count)))),
-            by_x(mp.exp), {
-            "torch": lambda m, x: m.torch.expm1(x), "jax": lambda m, x: m.np.expm1(x),
-            "autograd": lambda m, x: m.np.expm1(x),
-        }),
-        Problem("log1p", "log1p(x)", over("x", above), by_x(lambda x: 1 / (1 + x)), {
-            "torch": lambda m, x: m.torch.log1p(x), "jax": lambda m, x: m.np.log1p(x),
-            "autograd": lambda m, x: m.np.log1p(x),
-        }),
-        Problem("sqrt", "sqrt(x)", over("x", positive), by_x(lambda x: 1 / (2 * mp.sqrt(x))), {
-            "torch": lambda m, x: m.torch.sqrt(x), "jax": lambda m, x: m.np.sqrt(x),
-            "autograd": lambda m, x: m.np.sqrt(x),
-        }),
-        Problem("asin", "asin(x)", over("x", inside), by_x(lambda x: 1 / mp.sqrt(1 - x * x)), {
-            "torch": lambda m, x: m.torch.asin(x), "jax": lambda m, x: m.np.arcsin(x),
-            "autograd": lambda m, x: m.np.arcsin(x),
-        }),
-        Problem("lgamma", "lgamma(x)", over("x", np.concatenate((10.0 ** rng.uniform(-300, 300, count), rng.uniform(0, 30, count)))),
-            by_x(lambda x: mp.digamma(x) if x < 1e50 else mp.log(x) - 1 / (2 * x)), {
-            "torch": lambda m, x: m.torch.lgamma(x), "jax": lambda m, x: m.special.gammaln(x),
-            "autograd": lambda m, x: m.special.gammaln(x),
-        }),
-        Problem("divide", "x/y", pairs("xy", size, other), lambda x, y: {"x": 1 / y, "y": -x / (y * y)}, {
-            library: lambda m, x, y: x / y for library in LIBRARIES
-        }),
-        Problem("atan2", "atan2(y,x)", pairs("yx", size, other),
-            lambda y, x: {"y": x / (x * x + y * y), "x": -y / (x * x + y * y)}, {
-            "torch": lambda m, y, x: m.torch.atan2(y, x), "jax": lambda m, y, x: m.np.arctan2(y, x),
-            "autograd": lambda m, y, x: m.np.arctan2(y, x),
-        }),
-        Problem("hypot", "hypot(x,y)", pairs("xy", size, other),
-            lambda x, y: {"x": x / mp.sqrt(x * x + y * y), "y": y / mp.sqrt(x * x + y * y)}, {
-            "torch": lambda m, x, y: m.torch.hypot(x, y), "jax": lambda m, x, y: m.np.hypot(x, y),
-            "autograd": lambda m, x, y: m.np.sqrt(x * x + y * y),
-        }),
-        Problem("bce_with_logits", "bce_with_logits(z, g)", [{"z": z, "g": y} for z, y in zip(score.tolist(), label.tolist(), strict=True)],
-            lambda z, g: {"z": sigmoid(z) - g}, {
-            "torch": lambda m, z, y: m.F.binary_cross_entropy_with_logits(z, y),
-            "jax": lambda m, z, y: m.nn.softplus(z) - y * z, "autograd": lambda m, z, y: m.np.logaddexp(0.0, z) - y * z,
-        }),
-        Problem("kl_div", "kl_div(p, q)", pairs("pq", share, share_too),
-            lambda p, q: {"p": mp.log(p / q) + 1, "q": -p / q}, {
-            library: lambda m, p, q: p * m.log(p / q) for library in LIBRARIES
-        }),
-        Problem("softmax", "sum(g*softmax(x))", weighted(rng, logits(rng, 2 * count)), softmax_vjp, {
-            "torch": lambda m, x, g: (g * m.F.softmax(x, -1)).sum(), "jax": lambda m, x, g: (g * m.nn.softmax(x)).sum(),
-            "autograd": lambda m, x, g: m.np.sum(g * m.np.exp(x - m.special.logsumexp(x))),
-        }),
-        Problem("log_softmax", "sum(g*log_softmax(x))", weighted(rng, logits(rng, 2 * count)), log_softmax_vjp, {
-            "torch": lambda m, x, g: (g * m.F.log_softmax(x, -1)).sum(),
-            "jax": lambda m, x, g: (g * m.nn.log_softmax(x)).sum(),
-            "autograd": lambda m, x, g: m.np.sum(g * (x - m.special.logsumexp(x))),
-        }),
-        Problem("logsumexp", "logsumexp(x)", [{"x": row} for row in logits(rng, 2 * count)], lambda x: {"x": shares(x)}, {
-            "torch": lambda m, x: m.torch.logsumexp(x, -1), "jax": lambda m, x: m.special.logsumexp(x),
-            "autograd": lambda m, x: m.special.logsumexp(x),
-        }),
-        Problem("cross_entropy", "cross_entropy(x, g)",
-            [{"x": row, "g": float(rng.integers(len(row)))} for row in logits(rng, 2 * count)], cross_entropy_gradient, {
-            "torch": lambda m, x, g: m.F.cross_entropy(x[None], g.long()[None]),
-            "jax": lambda m, x, g: -m.nn.log_softmax(x)[int(g)],
-            "autograd": lambda m, x, g: m.special.logsumexp(x) - x[int(g)],
-        }),
-        Problem("norm", "norm(x)", [{"x": row} for row in vectors(rng, 2 * count)],
-            lambda x: {"x": [v / length(x) for v in x]}, {
-            "torch": lambda m, x: m.torch.linalg.vector_norm(x), "jax": lambda m, x: m.np.linalg.norm(x),
-            "autograd": lambda m, x: m.np.linalg.norm(x),
-        }),
-        Problem("std", "std(x)", [{"x": row} for row in vectors(rng, 2 * count)], std_gradient, {
-            "torch": lambda m, x: m.torch.std(x, correction=0), "jax": lambda m, x: m.np.std(x),
-            "autograd": lambda m, x: m.np.std(x),
-        }),
-        Problem("prod", "prod(x)", [{"x": row} for row in vectors(rng, 2 * count)], lambda x: {"x": others_of(x)}, {
-            "torch": lambda m, x: m.torch.prod(x), "jax": lambda m, x: m.np.prod(x),
-            "autograd": lambda m, x: m.np.prod(x),
-        }),
-    ]  # fmt: skip
+        unary(
+            "sin",
+            mp.cos,
+            1e3,
+            named(torch="torch.sin", jax="np.sin", autograd="np.sin"),
+        ),
+        Problem(
+            "expm1",
+            "expm1(x)",
+            over("x", np.concatenate((both_signs(sizes(rng, count)[:-1]), rng.uniform(-745, 709, count)))),
+            by_x(mp.exp),
+            named(torch="torch.expm1", jax="np.expm1", autograd="np.expm1"),
+        ),
+        Problem(
+            "log1p",
+            "log1p(x)",
+            over("x", above),
+            by_x(lambda x: 1 / (1 + x)),
+            named(torch="torch.log1p", jax="np.log1p", autograd="np.log1p"),
+        ),
+        Problem(
+            "sqrt",
+            "sqrt(x)",
+            over("x", positive),
+            by_x(lambda x: 1 / (2 * mp.sqrt(x))),
+            named(torch="torch.sqrt", jax="np.sqrt", autograd="np.sqrt"),
+        ),
+        Problem(
+            "asin",
+            "asin(x)",
+            over("x", inside),
+            by_x(lambda x: 1 / mp.sqrt(1 - x * x)),
+            named(torch="torch.asin", jax="np.arcsin", autograd="np.arcsin"),
+        ),
+        Problem(
+            "lgamma",
+            "lgamma(x)",
+            over("x", np.concatenate((10.0 ** rng.uniform(-300, 300, count), rng.uniform(0, 30, count)))),
+            by_x(lambda x: mp.digamma(x) if x < 1e50 else mp.log(x) - 1 / (2 * x)),
+            named(torch="torch.lgamma", jax="special.gammaln", autograd="special.gammaln"),
+        ),
+        Problem(
+            "divide",
+            "x/y",
+            pairs("xy", size, other),
+            lambda x, y: {"x": 1 / y, "y": -x / (y * y)},
+            {library: lambda m, x, y: x / y for library in LIBRARIES},
+        ),
+        Problem(
+            "atan2",
+            "atan2(y,x)",
+            pairs("yx", size, other),
+            lambda y, x: {"y": x / (x * x + y * y), "x": -y / (x * x + y * y)},
+            named(torch="torch.atan2", jax="np.arctan2", autograd="np.arctan2"),
+        ),
+        Problem(
+            "hypot",
+            "hypot(x,y)",
+            pairs("xy", size, other),
+            lambda x, y: {"x": x / mp.sqrt(x * x + y * y), "y": y / mp.sqrt(x * x + y * y)},
+            {
+                "torch": lambda m, x, y: m.torch.hypot(x, y),
+                "jax": lambda m, x, y: m.np.hypot(x, y),
+                "autograd": lambda m, x, y: m.np.sqrt(x * x + y * y),
+            },
+        ),
+        Problem(
+            "bce_with_logits",
+            "bce_with_logits(z, g)",
+            [{"z": z, "g": y} for z, y in zip(score.tolist(), label.tolist(), strict=True)],
+            lambda z, g: {"z": sigmoid(z) - g},
+            {
+                "torch": lambda m, z, y: m.F.binary_cross_entropy_with_logits(z, y),
+                "jax": lambda m, z, y: m.nn.softplus(z) - y * z,
+                "autograd": lambda m, z, y: m.np.logaddexp(0.0, z) - y * z,
+            },
+        ),
+        Problem(
+            "kl_div",
+            "kl_div(p, q)",
+            pairs("pq", share, share_too),
+            lambda p, q: {"p": mp.log(p / q) + 1, "q": -p / q},
+            {library: lambda m, p, q: p * m.log(p / q) for library in LIBRARIES},
+        ),
+        Problem(
+            "softmax",
+            "sum(g*softmax(x))",
+            weighted(rng, logits(rng, 2 * count)),
+            softmax_vjp,
+            {
+                "torch": lambda m, x, g: (g * m.F.softmax(x, -1)).sum(),
+                "jax": lambda m, x, g: (g * m.nn.softmax(x)).sum(),
+                "autograd": lambda m, x, g: m.np.sum(g * m.np.exp(x - m.special.logsumexp(x))),
+            },
+        ),
+        Problem(
+            "log_softmax",
+            "sum(g*log_softmax(x))",
+            weighted(rng, logits(rng, 2 * count)),
+            log_softmax_vjp,
+            {
+                "torch": lambda m, x, g: (g * m.F.log_softmax(x, -1)).sum(),
+                "jax": lambda m, x, g: (g * m.nn.log_softmax(x)).sum(),
+                "autograd": lambda m, x, g: m.np.sum(g * (x - m.special.logsumexp(x))),
+            },
+        ),
+        Problem(
+            "logsumexp",
+            "logsumexp(x)",
+            [{"x": row} for row in logits(rng, 2 * count)],
+            lambda x: {"x": shares(x)},
+            {
+                "torch": lambda m, x: m.torch.logsumexp(x, -1),
+                "jax": lambda m, x: m.special.logsumexp(x),
+                "autograd": lambda m, x: m.special.logsumexp(x),
+            },
+        ),
+        Problem(
+            "cross_entropy",
+            "cross_entropy(x, g)",
+            [{"x": row, "g": float(rng.integers(len(row)))} for row in logits(rng, 2 * count)],
+            cross_entropy_gradient,
+            {
+                "torch": lambda m, x, g: m.F.cross_entropy(x[None], g.long()[None]),
+                "jax": lambda m, x, g: -m.nn.log_softmax(x)[int(g)],
+                "autograd": lambda m, x, g: m.special.logsumexp(x) - x[int(g)],
+            },
+        ),
+        Problem(
+            "norm",
+            "norm(x)",
+            [{"x": row} for row in vectors(rng, 2 * count)],
+            lambda x: {"x": [v / length(x) for v in x]},
+            named(torch="torch.linalg.vector_norm", jax="np.linalg.norm", autograd="np.linalg.norm"),
+        ),
+        Problem(
+            "std",
+            "std(x)",
+            [{"x": row} for row in vectors(rng, 2 * count)],
+            std_gradient,
+            {
+                "torch": lambda m, x: m.torch.std(x, correction=0),
+                "jax": lambda m, x: m.np.std(x),
+                "autograd": lambda m, x: m.np.std(x),
+            },
+        ),
+        Problem(
+            "prod",
+            "prod(x)",
+            [{"x": row} for row in vectors(rng, 2 * count)],
+            lambda x: {"x": others_of(x)},
+            named(torch="torch.prod", jax="np.prod", autograd="np.prod"),
+        ),
+    ]
 
 
 # Measuring ---------------------------------------------------------------------------------------------------------
@@ -348,12 +490,28 @@ class Tally:
     above: int = 0
     lost: int = 0
     tiny: float = 0.0
+    ill: int = 0
     place: str = ""
+
+    def row(self) -> str:
+        """As it stands in the table."""
+        counts = f"{self.measured:9d} {self.ill:5d} {show(self.worst)} {self.above:5d}"
+        return f"{counts}  {self.lost:10d} {show(self.tiny)}"
+
+    def join(self, other: Tally) -> None:
+        """Count another's as well."""
+        self.measured += other.measured
+        self.ill += other.ill
+        self.worst = max(self.worst, other.worst)
+        self.above += other.above
+        self.lost += other.lost
+        self.tiny = max(self.tiny, other.tiny)
 
     def add(self, found: Sequence[float], truth: Truth, point: Point) -> None:
         """One point."""
         for i, right in enumerate(truth.entries):
             if truth.ill[i]:
+                self.ill += 1
                 continue
             self.measured += 1
             value = found[i]
@@ -399,7 +557,13 @@ def truth_at(problem: Problem, point: Point, limit: float) -> Truth:
             after = flat(problem.exact(**{**numbers, name: moved}))
             moves = [m + abs(b - a) / step for m, a, b in zip(moves, entries, after, strict=True)]
     # What is zero in float64, and would be a little beside, is well conditioned too.
-    return Truth(entries, [m > limit * abs(v) and max(m * EPSILON, abs(v)) > mp.mpf(2) ** -1075 for v, m in zip(entries, moves, strict=True)])
+    return Truth(
+        entries,
+        [
+            m > limit * abs(v) and max(m * EPSILON, abs(v)) > mp.mpf(2) ** -1075
+            for v, m in zip(entries, moves, strict=True)
+        ],
+    )
 
 
 Measure = Callable[[Problem], Iterator[list[float]]]
@@ -418,7 +582,9 @@ def gradtool_at_once(problem: Problem) -> Iterator[list[float]]:
     if any(isinstance(x, list) for x in problem.points[0].values()):
         yield from gradtool_one_by_one(problem)
         return
-    program = problem.program.replace(")", ", reduction=none)") if "_with_logits" in problem.program else problem.program
+    program = (
+        problem.program.replace(")", ", reduction=none)") if "_with_logits" in problem.program else problem.program
+    )
     repeats = 1 + 1000 // len(problem.points)  # SciPy takes over from 1000 entries on.
     inputs = {name: [p[name] for p in problem.points] * repeats for name in problem.points[0]}
     _, found = gradtool.value_and_gradient(gradtool.parse(f"sum({program})"), inputs, wrt=problem.wrt)
@@ -427,25 +593,28 @@ def gradtool_at_once(problem: Problem) -> Iterator[list[float]]:
 
 
 class Modules:
-    """The modules of a library under short names."""
+    """The modules of a library under short names; ``log`` is its logarithm."""
 
     def __init__(self, **names: str) -> None:
-        self.__dict__.update({short: importlib.import_module(name) for short, name in names.items()})
+        self.modules = {short: importlib.import_module(name) for short, name in names.items()}
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(name)
+        if name == "log":
+            return (self.modules.get("torch") or self.modules["np"]).log
+        return self.modules[name]
 
 
 def torch_measure() -> Measure:
     m = Modules(torch="torch", F="torch.nn.functional")
-    m.log = m.torch.log
 
     def measure(problem: Problem) -> Iterator[list[float]]:
         for point in problem.points:
             yield one(problem, point)
 
     def one(problem: Problem, point: Point) -> list[float]:
-        inputs = {name: m.torch.tensor(x, dtype=m.torch.float64, requires_grad=name != "g") for name, x in point.items()}
+        inputs = {
+            name: m.torch.tensor(x, dtype=m.torch.float64, requires_grad=name != "g") for name, x in point.items()
+        }
         problem.others["torch"](m, *inputs.values()).backward()
         return [float(v) for name in problem.wrt for v in inputs[name].grad.reshape(-1)]
 
@@ -456,14 +625,12 @@ def jax_measure() -> Measure:
     jax = importlib.import_module("jax")
     jax.config.update("jax_enable_x64", True)
     m = Modules(np="jax.numpy", nn="jax.nn", special="jax.scipy.special")
-    m.log = m.np.log
     return _functional(m, "jax", lambda f, i: jax.grad(f, argnums=i), m.np.asarray)
 
 
 def autograd_measure() -> Measure:
     autograd = importlib.import_module("autograd")
     m = Modules(np="autograd.numpy", special="autograd.scipy.special")
-    m.log = m.np.log
     return _functional(m, "autograd", lambda f, i: autograd.grad(f, i), np.asarray)
 
 
@@ -497,7 +664,9 @@ MEASURES: Mapping[str, Callable[[], Measure]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--points", type=int, default=30, help="sets the number of points an operation (four times this)")
+    parser.add_argument(
+        "--points", type=int, default=30, help="sets the number of points an operation (four times this)"
+    )
     parser.add_argument("--condition", type=float, default=1e4, help="ill conditioned is what has a larger condition")
     parser.add_argument("--only", help="comma-separated names of operations")
     parser.add_argument("--where", action="store_true", help="print the worst point of every operation")
@@ -510,7 +679,7 @@ def main() -> None:
             names.append(library)
     measures = {name: MEASURES[name]() for name in names}
     wanted = [p for p in problems(given.points) if not given.only or p.name in given.only.split(",")]
-    print(f"{'operation':16s} {'library':17s} {'points':>6s} {'gradients':>9s} {'ill':>5s} {'worst ulp':>10s} {'>100':>5s} {'not finite':>10s} {'tiny':>9s}")
+    print(HEAD)
     totals = {name: Tally() for name in names}
     points = 0
     with mp.workdps(DIGITS):
@@ -518,23 +687,22 @@ def main() -> None:
             truths = [truth_at(problem, point, given.condition) for point in problem.points]
             points += len(truths)
             for name, measure in measures.items():
-                if name not in ("gradtool", "gradtool, arrays") and name not in problem.others:
+                if name in LIBRARIES and name not in problem.others:
                     continue
                 tally = Tally()
                 for point, truth, found in zip(problem.points, truths, measure(problem), strict=True):
                     tally.add(found, truth, point)
-                ill = sum(map(sum, (t.ill for t in truths)))
-                print(f"{problem.name:16s} {name:17s} {len(truths):6d} {tally.measured:9d} {ill:5d} {show(tally.worst)} {tally.above:5d} {tally.lost:10d} {show(tally.tiny)}", flush=True)
+                print(f"{problem.name:16s} {name:17s} {tally.row()}", flush=True)
                 if given.where and tally.worst > 0:
                     print(f"    {tally.place}")
-                total = totals[name]
-                total.measured += tally.measured
-                total.worst = max(total.worst, tally.worst)
-                total.above += tally.above
-                total.lost += tally.lost
-    print(f"\n{points} points over {len(wanted)} operations")
+                totals[name].join(tally)
+    print()
     for name, total in totals.items():
-        print(f"{name:17s} {total.measured:6d} gradients: {total.above} off by more than 100 units, {total.lost} of them not finite; worst {show(total.worst).strip()}")
+        print(f"{'together':16s} {name:17s} {total.row()}")
+    print(f"\n{points} points over {len(wanted)} operations")
+
+
+HEAD = f"{'operation':16s} {'library':17s} gradients   ill  worst ulp  >100  not finite       tiny"
 
 
 def show(error: float) -> str:

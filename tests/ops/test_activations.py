@@ -173,6 +173,18 @@ def test_swiglu(point_sets, worst_ulp):
         assert error < 50, place
 
 
+@pytest.mark.parametrize(
+    ("a", "b"), [(-1e9, 1e300), (-800.0, 1e307), (-745.5, 1e300), (-1000.0, 1e300), (800.0, 1e300)]
+)
+def test_a_closed_gate_before_a_huge_factor(a, b):
+    """a b overflows where a sigmoid(a) b does not."""
+    operation = REGISTRY["swiglu"]
+    found = [operation.forward(a, b, 1.0), *(operation.local_of(i)(0.0, a, b, 1.0) for i in (0, 1))]
+    gate, x, y = sigmoid(mp.mpf(a)), mp.mpf(a), mp.mpf(b)
+    exact = (x * gate * y, y * swish_by_x(x, 1), x * gate)
+    assert found == pytest.approx([float(v) for v in exact], rel=1e-14, abs=1e-323)
+
+
 def test_gates_at_extremes_are_finite():
     for x, beta in [(1e200, 1e200), (-1e200, 1e200), (1e300, 0.0), (0.0, 1e300), (-1e300, -1e300)]:
         operation = REGISTRY["swish"]

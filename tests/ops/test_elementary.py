@@ -195,6 +195,24 @@ def test_pieces(name, left, right, same):
 def test_no_derivative_outside_the_domain(name, x):
     operation = REGISTRY[name]
     assert math.isnan(operation.local_of(0)(operation.forward(x), x))
+    if operation.scalar is not None:
+        try:
+            (slope,) = operation.scalar.local(math.nan, x)
+        except (ArithmeticError, ValueError):
+            return  # The array form is used.
+        assert math.isnan(slope)
+
+
+@pytest.mark.parametrize("unit", [5e-324, 1e-310, 1e308])
+def test_distance_at_the_ends_of_the_range(unit):
+    """Where the distance overflows, or has a few bits only, its slopes do not."""
+    a, b = 1.5 * unit, -unit
+    operation = REGISTRY["hypot"]
+    length = mp.sqrt(mp.mpf(a) ** 2 + mp.mpf(b) ** 2)
+    out = operation.forward(a, b)
+    assert [operation.local_of(i)(out, a, b) for i in (0, 1)] == pytest.approx(
+        [float(a / length), float(b / length)], rel=1e-15
+    )
 
 
 @pytest.mark.parametrize(

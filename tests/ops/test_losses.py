@@ -117,9 +117,22 @@ def test_huber_changes_formula_smoothly(at):
         piece = inside.operation.piece
         pieces = [piece(*p.arguments, **p.settled.parameters) for p in (inside, outside)]
         assert (pieces[0] != pieces[1]).all()
-        assert not inside.operation.kinks
+        at_corner = [k for k in inside.operation.kinks if k.tied(*inside.arguments, **inside.settled.parameters).any()]
+        assert not at_corner
     assert at("huber", [5.0], [0.0], 2.0).out() == 2 * (5 - 1)
     assert at("smooth_l1", [5.0], [0.0], 2.0).out() == 4
+
+
+def test_smooth_l1_without_a_smooth_part(at, check_kink):
+    valid = lambda x, y, beta: abs(x[0]) <= 0.5 and x[0] == -y[0] and x[1] == -0.5
+    check_kink(at("smooth_l1", [1.0, 2.0], [1.0, 3.0], 0.0), 0, [[0, -0.5], [0, 0.5]], valid)
+
+
+@pytest.mark.parametrize("y", [0.5, 0.5 + 1e-12, 0.0, 1.0])
+def test_logits_near_zero(at, y):
+    """The labels are exact; so is then the gradient: z/4 for a label of 1/2."""
+    for z in (1e-300, -1e-16, 1e-8, 0.999, -1.001):
+        assert at("bce_with_logits", [z], [y]).worst(positions=[0], value=False) < 1e-15
 
 
 def test_cosine_similarity(at):

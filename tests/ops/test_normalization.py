@@ -19,10 +19,27 @@ def test_cases(check_cases):
         [100.0, -50.0, 3.0],
         [1.0, 1.0],
         [5.0],
+        [1e8, 1.0, 2.0],
+        [1.0, 1e150, 3e-150],
     ],
 )
 def test_extremes(x, at):
     assert at("layer_norm", x).worst(np.array([1.0, 2.0, -1.0])[: len(x)]) < 1e-13
+
+
+def test_one_entry_far_from_the_others(at):
+    """Next to nothing is left of the upstream: what is along the constants or the deviations has no effect. Exact
+    arithmetic finds it in short rows."""
+    assert at("layer_norm", [1e8, 1.0, 2.0], [2.0, 3.0, 5.0]).worst([1.0, 0.0, 0.0], positions=[0]) < 1e-15
+    assert at("layer_norm", [3.0, -2e12, 7.0, 1.0]).worst([0.0, 1.0, 0.0, 0.0], positions=[0]) < 1e-15
+
+
+def test_long_rows_are_as_short_ones(at):
+    rng = np.random.default_rng(0)
+    x, upstream = rng.standard_normal((1000, 4)), rng.standard_normal((1000, 4))
+    together = at("layer_norm", x).vjp(0, upstream)
+    alone = [at("layer_norm", row).vjp(0, up) for row, up in zip(x, upstream, strict=True)]
+    np.testing.assert_allclose(together, alone, rtol=1e-12, atol=1e-14)
 
 
 def test_without_eps(at):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import gradtool
 from gradtool import ops
 
 REGISTRY: dict[str, Any] = ops.REGISTRY
@@ -122,3 +123,12 @@ def test_where():
     assert REGISTRY["where"].frozen == (0,)
     assert REGISTRY["where"].piece(condition, np.zeros((2, 3)), 1.0).tolist() == [[True, False, True]] * 2
     assert REGISTRY["where"].forward(np.array([0.0, 1.0]), 1.0, NAN)[1] == 1.0
+
+
+def test_clip_without_a_bound():
+    for bounds, x, slope in [("", 3.0, 1.0), (", max=1", 3.0, 0.0), (", max=1", -1e300, 1.0), (", min=0", -2.0, 0.0)]:
+        result = gradtool.evaluate(gradtool.parse(f"clip(x{bounds})"), {"x": x})
+        assert result["x"].gradient == slope
+        assert result["x"].symbolic.status == "ok"
+        assert result.verdict == "OK"
+        assert not result.diagnostics  # The bound that is not there is no overflow.

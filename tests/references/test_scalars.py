@@ -241,3 +241,16 @@ def test_subtracting_a_scalar_from_itself_is_exact():
     root = x / 3
     assert (root - root).raw == ZERO
     assert not tape.arithmetic.cancelled
+
+
+@pytest.mark.parametrize(("build", "slope"), [
+    (lambda s, x: s.maximum(x, float("-inf")), 1.0), (lambda s, x: s.minimum(s.number(float("inf")), x, 7), 1.0),
+    (lambda s, x: s.maximum(float("inf"), x), None), (lambda s, x: s.maximum(float("nan"), x), None),
+])  # fmt: skip
+def test_an_infinite_bound_is_none(build, slope):
+    tape, space, (x,) = tape_and_leaves(1.0)
+    found = build(space, x)
+    if slope is None:
+        assert found.raw is None
+    else:
+        assert gradient(tape, found, [x]) == [slope]

@@ -430,3 +430,10 @@ def test_a_chain_run_leaves_its_numbers_for_the_diagnostics(chain_only):
     assert result.operations == 2
     assert Arithmetic(result.digits, TOWARDS_ZERO).precision >= 300
     assert float(result.adjoints.rounded(2)) == 1.0
+
+
+def test_a_difference_that_rounds_away_is_no_zero():
+    """80 digits, and 160, show sigmoid the same on both sides of a point so small."""
+    graph = parse("sigmoid(x)")
+    plan = make_plan(graph, {"x": 5e-222})
+    assert central_difference_exact(graph, {"x": 5e-222}, 1.0, plan.resolved, "x") == 0.25

@@ -88,10 +88,17 @@ def test_zero_everywhere_is_ok_with_the_bound_it_is_known_to():
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_not_finite_is_wrong_where_a_reference_is_finite(value):
-    decision = judge([1.0, value], [opinion([1.0, 0.5])])
+    decision = judge([1.0, value], [opinion([1.0, 0.5], confirm=(0.5, 0.0))])
     assert decision.verdict is Verdict.WRONG
     assert decision.index == (1,)
     assert "0.5" in decision.reason
+
+
+@pytest.mark.parametrize("second", [None, (np.inf, 0.0), (0.5, 0.3)])
+def test_not_finite_is_undecided_where_nothing_confirms_that_it_should_be_finite(second):
+    decision = judge(np.nan, [opinion(0.5, confirm=second)])
+    assert decision.verdict is Verdict.UNDECIDED
+    assert "no second method can confirm it" in decision.reason
 
 
 def test_not_finite_is_undecided_where_no_derivative_exists():
