@@ -61,7 +61,8 @@ def evaluate(
     ``"float32"``; the references stay in double precision or better. ``jacobians`` adds the full Jacobian to the edges of
     operations that are not elementwise. ``clip_norm`` and ``clip_value`` add what gradient clipping would leave.
     ``micro_batches`` is (axes, sizes): the batch axis of every batched input, and how many samples each micro-batch gets; the
-    result then says how far accumulated gradients are from that of the whole batch. ``thresholds`` maps GT codes to thresholds that differ from their defaults. ``seed`` is recorded in the result.
+    result then says how far accumulated gradients are from that of the whole batch. ``thresholds`` maps GT codes to
+    thresholds that differ from their defaults. ``seed`` is recorded in the result.
 
     Raises ``SourceError`` where shapes do not fit the program (with the place), ``InputError`` where inputs are missing,
     unknown or not numbers, and where ``wrt``, ``references`` or ``dtype`` name something unknown.
@@ -69,7 +70,7 @@ def evaluate(
     _check_choices(references, dtype)
     given = _read_inputs(graph, inputs, wrt, max_size)
     graph = graph if dtype == "float64" else _with_constants(graph, dtype)
-    say = progress or (lambda message: None)
+    say = progress or _say_nothing
     plan = make_plan(graph, given.arrays, wrt=wrt, integer=given.integer, dtype=dtype, max_size=max_size)
     arrays = {name: np.asarray(value, dtype=dtype) for name, value in given.arrays.items()}
     seeds = _upstream(plan, upstream)
@@ -78,9 +79,7 @@ def evaluate(
     gradients = backward(plan, values, seeds)
     paths = _paths(plan, values, gradients)
     contributions = {name: [np.asarray(downstream) for _, downstream in found] for name, found in paths.items()}
-    judge = Judge(
-        plan, arrays, values, seeds, gradients, contributions, tuple(references), step, max_symbolic, say
-    )
+    judge = Judge(plan, arrays, values, seeds, gradients, contributions, tuple(references), step, max_symbolic, say)
     judged = _inputs(plan, values, gradients, paths, judge.judge())
     accumulated = None if micro_batches is None else _accumulated(plan, arrays, gradients, *micro_batches)
     health = Health(plan, values, gradients, judge.ties, judge.tie_matters, judge.exact_value)
@@ -102,6 +101,11 @@ def evaluate(
         layers=tuple(health.layers) if any(d.code in ("GT103", "GT104") for d in diagnostics) else (),
         micro_batches=accumulated,
     )
+
+
+def _say_nothing(message: str) -> None:
+    """Nobody asked for progress."""
+    del message
 
 
 def value_and_gradient(
@@ -186,7 +190,9 @@ def _read_inputs(graph: Graph, inputs: Mapping[str, Any], wrt: Collection[str] |
         arrays[name], is_integer = _as_array(name, inputs[name], max_size)
         if is_integer and name not in (wrt or ()):
             integer.add(name)
-            notes.append(f"{name} holds integers or booleans and is not differentiated (--wrt {name} differentiates it)")
+            notes.append(
+                f"{name} holds integers or booleans and is not differentiated (--wrt {name} differentiates it)"
+            )
     return _Given(arrays, frozenset(integer), tuple(notes))
 
 
@@ -281,9 +287,7 @@ def _paths(plan: Plan, values: Sequence[Any], gradients: Gradients) -> dict[str,
     graph = plan.graph
     name_of = {graph.inputs[name]: name for name in plan.wrt}
     found: dict[str, list[tuple[int, Any]]] = {name: [] for name in plan.wrt}
-    consumers = sorted(
-        {i for i, arguments in enumerate(graph.arguments) if not name_of.keys().isdisjoint(arguments)}
-    )
+    consumers = sorted({i for i, arguments in enumerate(graph.arguments) if not name_of.keys().isdisjoint(arguments)})
     for i in consumers:
         if gradients.adjoints[i] is None:
             continue
@@ -358,7 +362,9 @@ def _shown_edges(plan: Plan, values: Sequence[Any], gradients: Gradients, i: int
         local = edge.local
         if isinstance(local, Rule):
             local = replace(local, rule=_named_rule(plan, i, local.rule))
-        shown.append(replace(edge, local=local if isinstance(local, Rule) else _plain(local), downstream=_plain(edge.downstream)))
+        shown.append(
+            replace(edge, local=local if isinstance(local, Rule) else _plain(local), downstream=_plain(edge.downstream))
+        )
     return tuple(shown)
 
 
@@ -392,7 +398,9 @@ def _accumulated(
             raise InputError(f"cannot cut {name} along axis {axis}: it has shape {shape}")
         if shape[axis] != sum(sizes):
             parts = " + ".join(map(str, sizes))
-            raise InputError(f"micro-batches of {parts} = {sum(sizes)} samples do not make up the {shape[axis]} of {name}")
+            raise InputError(
+                f"micro-batches of {parts} = {sum(sizes)} samples do not make up the {shape[axis]} of {name}"
+            )
     weighted, unweighted = accumulate(plan.graph, arrays, axes, sizes, plan.wrt)
 
     def distance(name: str, found: Mapping[str, Array]) -> float:

@@ -32,7 +32,10 @@ def between(marker):
 def blocks(text, language):
     """Fenced blocks of a language, also inside a numbered list."""
     found = re.findall(rf"^( *)```{language}\n(.*?)^\1```", text, re.MULTILINE | re.DOTALL)
-    return ["".join(line[len(indent) :] if line.strip() else line for line in body.splitlines(True)) for indent, body in found]
+    return [
+        "".join(line[len(indent) :] if line.strip() else line for line in body.splitlines(True))
+        for indent, body in found
+    ]
 
 
 def section(title):
@@ -79,13 +82,21 @@ def test_the_operations_are_those_of_the_registry():
 
 def lines_that_run():
     text = README[README.index("## Expressions") : README.index("## Extending it")]
-    return [line for block in blocks(text, "sh") for line in block.splitlines() if line.startswith("gradtool ") and "\\" not in line]
+    return [
+        line
+        for block in blocks(text, "sh")
+        for line in block.splitlines()
+        if line.startswith("gradtool ") and "\\" not in line
+    ]
 
 
 @pytest.mark.parametrize("line", lines_that_run())
 def test_every_command_runs(line):
     run = subprocess.run(
-        ["sh", "-c", line.replace("gradtool", f'"{sys.executable}" -m gradtool', 1)], cwd=TOP, capture_output=True, text=True
+        ["sh", "-c", line.replace("gradtool", f'"{sys.executable}" -m gradtool', 1)],
+        cwd=TOP,
+        capture_output=True,
+        text=True,
     )
     assert run.returncode == 0, run.stdout + run.stderr
 

@@ -114,7 +114,11 @@ def test_linear_layer(monkeypatch):
     doc = document("linear_layer.expr", monkeypatch)
     upstream = np.array(node(doc, "z")["upstream"])
     x, W = np.array([1, 0, -1]), np.array([[1, 2, 3], [4, 5, 6]])
-    assert gradients(doc) == {"W": np.outer(upstream, x).tolist(), "x": (W.T @ upstream).tolist(), "b": upstream.tolist()}
+    assert gradients(doc) == {
+        "W": np.outer(upstream, x).tolist(),
+        "x": (W.T @ upstream).tolist(),
+        "b": upstream.tolist(),
+    }
     product = next(n for n in doc["nodes"] if n["operation"] == "matmul")
     assert [e["local"]["rule"] for e in product["edges"]] == ["outer(upstream, x)", "W.T @ upstream"]
 

@@ -263,7 +263,8 @@ def edges(gradients: Gradients, values: Sequence[Any], i: int, jacobians: bool =
             local: Any
             if operation.elementwise:
                 local = np.broadcast_to(
-                    np.asarray(operation.local_of(position)(values[i], *arguments, **settled.parameters)), plan.shapes[i]
+                    np.asarray(operation.local_of(position)(values[i], *arguments, **settled.parameters)),
+                    plan.shapes[i],
                 )
             else:
                 local = Rule(

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradtool.autodiff.forward import Perturb, apply, perturbed
+from gradtool.autodiff.forward import Perturb, apply, perturbed, rounded
 from gradtool.autodiff.plan import Plan
 from gradtool.ops import Operation
 
@@ -33,8 +33,8 @@ def run_batch(
 ) -> Batch:
     """The output at several points that differ from the base point ``values`` in the nodes ``changed``.
 
-    ``changed`` maps node ids to arrays of shape (points, *node shape). Nodes in ``excused`` may change their piece. With ``perturb`` every operation runs again, and what
-    enters and leaves it is passed through that function, as in ``forward``.
+    ``changed`` maps node ids to arrays of shape (points, *node shape). Nodes in ``excused`` may change their piece. With
+    ``perturb`` every operation runs again, and what enters and leaves it is passed through that function, as in ``forward``.
     """
     graph = plan.graph
     points = len(next(iter(changed.values())))
@@ -51,7 +51,7 @@ def run_batch(
             value = apply(plan, i, operation, arguments)
             if value.shape != (points, *plan.shapes[i]):  # All arguments of an elementwise operation were stretched.
                 value = np.broadcast_to(value, (points, *plan.shapes[i]))
-            fresh[i] = value if perturb is None else perturb(value)
+            fresh[i] = value if perturb is None else rounded(operation, value, arguments, perturb)
             if operation.piece is not None and i not in excused:
                 same &= _same_piece(plan, i, operation, values, arguments, points)
             for spent in last_use.spent.get(i, ()):

@@ -72,7 +72,7 @@ def _forward_array(plan: Plan, values: list[Any], perturb: Perturb | None, retak
             arguments = perturbed(plan, i, arguments, perturb)
         value = apply(plan, i, operation, arguments)
         if perturb is not None:
-            value = perturb(underflown(value, arguments) if operation.elementwise else value)
+            value = rounded(operation, value, arguments, perturb)
         values[i] = value if retake is None else retake(i, value)
 
 
@@ -90,7 +90,8 @@ def perturbed(plan: Plan, i: int, arguments: list[Any], perturb: Perturb) -> lis
     sources = plan.graph.arguments[i]
     moved = [
         argument
-        if position in settled.frozen or (operation.elementwise and plan.graph.operations[sources[position]] == CONSTANT)
+        if position in settled.frozen
+        or (operation.elementwise and plan.graph.operations[sources[position]] == CONSTANT)
         else perturb(argument)
         for position, argument in enumerate(arguments)
     ]
@@ -99,6 +100,11 @@ def perturbed(plan: Plan, i: int, arguments: list[Any], perturb: Perturb) -> lis
         if not np.array_equal(before, after, equal_nan=before.dtype.kind == "f"):
             return arguments
     return moved
+
+
+def rounded(operation: Operation, value: Array, arguments: Sequence[Array], perturb: Perturb) -> Array:
+    """What leaves an operation, as its last rounding might have made it."""
+    return perturb(underflown(value, arguments) if operation.elementwise else value)
 
 
 def underflown(value: Array, factors: Sequence[Array]) -> Array:

@@ -85,7 +85,9 @@ def make_plan(
             except OperationError as error:
                 raise at_node(graph, i, error) from None
             if prod(settled.shape) > max_size:
-                message = f"{operation.name} would make {prod(settled.shape):,} entries, more than the limit of {max_size:,}"
+                message = (
+                    f"{operation.name} would make {prod(settled.shape):,} entries, more than the limit of {max_size:,}"
+                )
                 raise place(graph, i, message, "--max-size (max_size in Python) raises the limit")
         resolved.append(settled)
         shapes.append(settled.shape)

@@ -35,10 +35,8 @@ class Rounding:
         count = value.size
         start = self._next
         self._next = (start + count) % POOL
-        if start + count <= POOL:
-            factors = self._pool[start : start + count]
-        else:
-            factors = np.resize(np.roll(self._pool, -start), count)
+        within = start + count <= POOL
+        factors = self._pool[start : start + count] if within else np.resize(np.roll(self._pool, -start), count)
         return self._changed(value, factors.reshape(value.shape))
 
     def _changed(self, value: Array, factors: Array) -> Array:

@@ -44,7 +44,8 @@ def find(health: Health, thresholds: Mapping[str, float]) -> Iterator[Diagnostic
             yield Diagnostic(
                 "GT106",
                 "warning",
-                f"{health.label(i)} loses {lost[i]:.0f} digits to cancellation: {kept:.0f} of {-np.log10(roundoff):.0f} are right",
+                f"{health.label(i)} loses {lost[i]:.0f} digits to cancellation: "
+                f"{kept:.0f} of {-np.log10(roundoff):.0f} are right",
                 i,
             )
 

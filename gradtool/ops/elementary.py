@@ -153,6 +153,7 @@ unary(
     scalar=ScalarForm(math.acos, lambda out, x: (-1.0 / math.sqrt((1.0 - x) * (1.0 + x)),)),
 )  # fmt: skip
 
+
 def _bell(x: Any) -> Array:
     """1/(1+x²), its root squared: x² may overflow where the quotient does not vanish."""
     return np.asarray(np.square(np.divide(1.0, np.hypot(1.0, x))))

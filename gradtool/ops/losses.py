@@ -274,6 +274,7 @@ _pointwise(
     derivative_range="unbounded", aliases=("binary_cross_entropy",),
 )  # fmt: skip
 
+
 def _bce_by_logit(z: Array, y: Array) -> Array:
     """sigmoid(z) - y. That as it stands cancels where z is near 0 and y is 1/2, and where y is 0 or 1 and z large."""
     near = 0.5 * np.tanh(0.5 * z) + (0.5 - y)

@@ -1,7 +1,7 @@
 """Independent opinions on a gradient: central differences that bound their own error, and SymPy's exact derivative."""
 
-from gradtool.references.formulas import Unsupported
 from gradtool.references.directional import Directional, directional, find_entry
+from gradtool.references.formulas import Unsupported
 from gradtool.references.graph_function import GraphFunction
 from gradtool.references.numeric import Evaluable, FunctionEvaluable, Numeric, Samples, numeric_gradient
 from gradtool.references.scalars import TooManyOperations

@@ -78,7 +78,7 @@ def formulas() -> Formulas:
             return True
 
         def _sympystr(self, _printer: Any) -> str:
-            return self.name
+            return str(self.name)
 
     class Branch(sympy.Function):  # type: ignore[misc]
         """Branch(condition, a, b): a where the condition is not 0, else b."""

@@ -375,9 +375,7 @@ class _Search:
         wants = ~now.settled if last else ~now.settled | (bent & ~(tied & now.kink))
         return self._open(lines, now, wants, now.kink & now.settled & (tied | last), seen)
 
-    def _open(
-        self, lines: Integers, now: Slopes, wants: Mask, done: Mask, seen: Array
-    ) -> Mask:
+    def _open(self, lines: Integers, now: Slopes, wants: Mask, done: Mask, seen: Array) -> Mask:
         """Which lines deserve more evaluations: those that want them, and those whose bound is poor for the gradient's
         scale (the largest entry of this input, else of all, else what the function changes by over a step of its
         own)."""
@@ -399,9 +397,7 @@ class _Search:
         return (poor | own | wants) & ~done
 
 
-def _run_away(
-    now: Slopes, rows: Integers, right: Limits, left: Limits, central_grows: Mask, two_sided: Mask
-) -> None:
+def _run_away(now: Slopes, rows: Integers, right: Limits, left: Limits, central_grows: Mask, two_sided: Mask) -> None:
     """Enter the lines where a slope grows without limit as the step shrinks."""
     neither = central_grows & ~right.grows & ~left.grows
     hit = right.grows | left.grows | central_grows

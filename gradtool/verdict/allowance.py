@@ -33,9 +33,7 @@ def quick_allowance(plan: Plan, gradient: Array, contributions: Sequence[Array])
     return np.asarray(QUICK * float(info.eps) / 2 * total + 4 * float(info.smallest_subnormal))
 
 
-def rounding_allowance(
-    plan: Plan, inputs: Mapping[str, Any], upstream: Any, gradients: Gradients
-) -> dict[str, Array]:
+def rounding_allowance(plan: Plan, inputs: Mapping[str, Any], upstream: Any, gradients: Gradients) -> dict[str, Array]:
     """For every differentiated input, how far rounding anywhere in forward and backward can have moved its gradient."""
     info = np.finfo(plan.dtype)
     roundoff = float(info.eps) / 2

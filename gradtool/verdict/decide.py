@@ -107,7 +107,9 @@ def decide(
     if nonfinite.any():
         return Decision(Verdict.UNDECIDED, "; ".join(reasons), _first(nonfinite))
     if open_.any():
-        return Decision(Verdict.UNDECIDED, "; ".join(r for r in reasons if r) or "no reference was asked", _first(open_))
+        return Decision(
+            Verdict.UNDECIDED, "; ".join(r for r in reasons if r) or "no reference was asked", _first(open_)
+        )
     if scale == 0:
         return Decision(Verdict.OK, f"zero to within {min(bounds, default=0.0):.1g}")
     return Decision(Verdict.OK)
@@ -146,7 +148,8 @@ def _judge_nonfinite(gradient: Array, nonfinite: Mask, opinions: list[Opinion]) 
         known = nonfinite & np.isfinite(opinion.value) & _is_sharp(opinion.value, opinion.error)
         if known.any():
             index = _first(known)
-            said = f"{_at(index)}the gradient is {float(gradient[index])} where {opinion.method} gives {float(opinion.value[index]):.6g}"
+            theirs = float(opinion.value[index])
+            said = f"{_at(index)}the gradient is {float(gradient[index])} where {opinion.method} gives {theirs:.6g}"
             second = opinion.confirm(index)
             if second is not None and np.isfinite(second[0]) and _is_sharp(*second):
                 return Decision(Verdict.WRONG, said, index)

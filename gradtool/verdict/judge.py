@@ -182,7 +182,9 @@ class Judge:
             }
 
         decisions = judged(scale_of(gradient, quick))
-        undecided = [n for n, d in decisions.items() if d.verdict is Verdict.UNDECIDED and not self.tie_matters[n].any()]
+        undecided = [
+            n for n, d in decisions.items() if d.verdict is Verdict.UNDECIDED and not self.tie_matters[n].any()
+        ]
         if undecided and self.references:
             # A gradient that is nothing but rounding was perhaps measured against itself.
             full = {name: np.maximum(quick[name], self._full_allowance(name)) for name in gradient}
@@ -234,9 +236,7 @@ def not_tried(shape: tuple[int, ...]) -> Numeric:
     """The numeric reference of an input with too many entries for a difference each."""
     reason = "a difference for each entry would take too long"
     unknown = np.full(shape, np.nan)
-    return Numeric(
-        unknown, np.full(shape, np.inf), unknown, unknown, np.zeros(shape, dtype=bool), 0, "skipped", reason
-    )
+    return Numeric(unknown, np.full(shape, np.inf), unknown, unknown, np.zeros(shape, dtype=bool), 0, "skipped", reason)
 
 
 def slopes_text(index: tuple[int, ...], numeric: Numeric) -> str:
@@ -244,6 +244,8 @@ def slopes_text(index: tuple[int, ...], numeric: Numeric) -> str:
     where = f"entry {list(index)}: " if index else ""
     if numeric.status != "ok":
         return f"{where}at a tie or kink"
+    if not np.isfinite(numeric.error[index]):
+        return f"{where}at a jump, or where a slope is infinite"
     left, right = (float(side[index]) for side in (numeric.left, numeric.right))
     rounding = 1e-9 * max(abs(left), abs(right))  # What is left of a slope of 0 beside another.
     left, right = (0.0 if abs(slope) <= rounding else slope for slope in (left, right))

@@ -41,7 +41,8 @@ def test_a_shared_inner_node_is_counted_once_a_path():
 
 
 @pytest.mark.parametrize(
-    ("shape", "expected"), [((), 12.0), ((4,), [3.0] * 4), ((3, 1), [[4.0]] * 3), ((1, 4), [[3.0] * 4]), ((1, 1, 1), [[[12.0]]])]
+    ("shape", "expected"),
+    [((), 12.0), ((4,), [3.0] * 4), ((3, 1), [[4.0]] * 3), ((1, 4), [[3.0] * 4]), ((1, 1, 1), [[[12.0]]])],
 )
 def test_broadcast_gradients_are_summed_back(shape, expected):
     gradients, _ = run("sum(X + b)", X=np.zeros((3, 4)), b=np.zeros(shape))

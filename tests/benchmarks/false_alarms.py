@@ -298,11 +298,13 @@ def run(task: tuple[str, int, int]) -> list[tuple[str, str, str]]:
     try:
         with np.errstate(all="ignore"):
             found = (check_planted if mode == "plant" else check_right)(seed, number)
-    except Exception:  # noqa: BLE001 - a crash is a finding
+    except Exception:
         return [("both", "CRASH", f"#{number} {traceback.format_exc()}")]
     seconds = time.perf_counter() - start
     if seconds > 2:
-        found.append(("both", "slow program", f"#{number}: {seconds:.1f} s\n      {show(random_program(seed, number))}"))
+        found.append(
+            ("both", "slow program", f"#{number}: {seconds:.1f} s\n      {show(random_program(seed, number))}")
+        )
     return found
 
 
@@ -317,9 +319,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=10, help="programs printed of a kind")
     options = parser.parse_args()
     start = time.perf_counter()
-    tasks = [
-        ("plant" if options.plant else "right", options.seed, options.first + k) for k in range(options.programs)
-    ]
+    tasks = [("plant" if options.plant else "right", options.seed, options.first + k) for k in range(options.programs)]
     counts: collections.Counter[tuple[str, str]] = collections.Counter()
     shown: collections.Counter[tuple[str, str]] = collections.Counter()
     with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:

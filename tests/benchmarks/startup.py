@@ -59,7 +59,9 @@ def main() -> None:
     loaded = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "gradtool", "--help"], check=True, capture_output=True, text=True
     ).stderr
-    slow = [m for m in ("numpy", "sympy", "scipy") if any(line.rstrip().endswith(f" {m}") for line in loaded.splitlines())]
+    slow = [
+        m for m in ("numpy", "sympy", "scipy") if any(line.rstrip().endswith(f" {m}") for line in loaded.splitlines())
+    ]
     print(f"--help imports of numpy, sympy, scipy: {', '.join(slow) or 'none'}")
 
 

@@ -44,7 +44,6 @@ def test_parts_of_a_concatenation(at):
     assert at("stack", 1.0, 2.0, 3.0).vjp(2, [7.0, 8.0, 9.0]) == 9
 
 
-
 def test_reshape_infers_a_length(at):
     assert at("reshape", np.zeros((2, 6)), shape=(3, -1)).settled.shape == (3, 4)
     assert at("reshape", np.zeros((2, 6)), shape=-1).settled.shape == (12,)

@@ -259,9 +259,7 @@ class TestKinks:
             (lambda x: np.where(x > 2, 3 * x, x**2 + 2), 2.0, 4.0, 3.0),
         ],
     )
-    def test_kink_at_the_point(
-        self, f: Function, x: float, left: float, right: float, noise: float | None
-    ) -> None:
+    def test_kink_at_the_point(self, f: Function, x: float, left: float, right: float, noise: float | None) -> None:
         found = slope(f, x, noise)
         assert found.kink
         assert found.left == pytest.approx(left, abs=1e-6)
