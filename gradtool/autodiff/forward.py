@@ -87,6 +87,8 @@ def perturbed(plan: Plan, i: int, arguments: list[Any], perturb: Perturb) -> lis
     settled, operation = plan.resolved[i], plan.operations[i]
     assert settled is not None
     assert operation is not None
+    if operation.switch:
+        return arguments
     sources = plan.graph.arguments[i]
     moved = [
         argument
@@ -103,7 +105,9 @@ def perturbed(plan: Plan, i: int, arguments: list[Any], perturb: Perturb) -> lis
 
 
 def rounded(operation: Operation, value: Array, arguments: Sequence[Array], perturb: Perturb) -> Array:
-    """What leaves an operation, as its last rounding might have made it."""
+    """What leaves an operation, as its last rounding might have made it. A switch only passes numbers on."""
+    if operation.switch:
+        return value
     return perturb(underflown(value, arguments) if operation.elementwise else value)
 
 

@@ -275,6 +275,13 @@ _pointwise(
 )  # fmt: skip
 
 
+def _bce_of_logit(z: Array, y: Array) -> Array:
+    """The weighted mean of two positive terms; where y is no probability these would cancel, and the plain form is used."""
+    mean = _weighted(1.0 - y, log1pexp(z)) + _weighted(y, log1pexp(-z))
+    plain = log1pexp(-np.abs(z)) + z * (np.greater(z, 0) - y)
+    return np.where((y >= 0) & (y <= 1), mean, plain)
+
+
 def _bce_by_logit(z: Array, y: Array) -> Array:
     """sigmoid(z) - y. That as it stands cancels where z is near 0 and y is 1/2, and where y is 0 or 1 and z large."""
     near = 0.5 * np.tanh(0.5 * z) + (0.5 - y)
@@ -283,7 +290,7 @@ def _bce_by_logit(z: Array, y: Array) -> Array:
 
 _pointwise(
     "bce_with_logits", (("z", None), ("y", None)),
-    lambda z, y: _weighted(1.0 - y, log1pexp(z)) + _weighted(y, log1pexp(-z)),
+    _bce_of_logit,
     (_bce_by_logit, lambda z, y: np.broadcast_arrays(-z, y)[0]),
     "mean of log(1 + e^z) - y z", "(sigmoid(z) - y) / n and -z / n",
     ("{upstream} * (sigmoid({z}) - {y}) / n", "-{upstream} * {z} / n"),

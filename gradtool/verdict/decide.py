@@ -151,7 +151,7 @@ def _judge_nonfinite(gradient: Array, nonfinite: Mask, opinions: list[Opinion]) 
             theirs = float(opinion.value[index])
             said = f"{_at(index)}the gradient is {float(gradient[index])} where {opinion.method} gives {theirs:.6g}"
             second = opinion.confirm(index)
-            if second is not None and _is_sharp(*second) and _agree(second, (opinion.value[index], opinion.error[index])):
+            if second is not None and _agree(second, (opinion.value[index], opinion.error[index])):
                 return Decision(Verdict.WRONG, said, index)
             return Decision(Verdict.UNDECIDED, f"{said}, and no second method can confirm it", index)
     return Decision(Verdict.UNDECIDED, f"{_at(index)}the gradient is {float(gradient[index])}", index)
@@ -162,7 +162,9 @@ def _is_sharp(value: Any, error: Any) -> Any:
 
 
 def _agree(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    """Whether two finite values are the same, to the resolution."""
+    """Whether both are finite, sharp and the same to the resolution."""
+    if not (np.isfinite(one[0]) and np.isfinite(other[0]) and _is_sharp(*one) and _is_sharp(*other)):
+        return False
     apart = abs(one[0] - other[0]) - one[1] - other[1]
     return bool(apart <= RESOLUTION * max(abs(one[0]), abs(other[0])))
 
