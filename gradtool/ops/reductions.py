@@ -358,7 +358,7 @@ def _cumsum(x: Any, axis: int | None, rank: int) -> Array:
 
 def _cumsum_vjp(upstream: Any, out: Any, x: Any, axis: int | None, rank: int) -> Array:
     along = -1 if axis is None else axis
-    return np.flip(np.cumsum(np.flip(upstream, along), axis=along), along).reshape(np.shape(x))
+    return np.asarray(np.flip(np.cumsum(np.flip(upstream, along), axis=along), along)).reshape(np.shape(x))
 
 
 declare(
