@@ -70,7 +70,9 @@ class Writer:
         loose = [i for i, row in enumerate(self.rows[:-1]) if i not in self.used and row[0] != "constant"]
         for other in loose if self.rng.random() < 0.8 else []:
             terms = [self.summed(output), self.summed(other)]
-            output = self.add(REGISTRY[str(self.rng.choice(["add", "subtract", "multiply", "max"]))], terms, {}) or output
+            output = (
+                self.add(REGISTRY[str(self.rng.choice(["add", "subtract", "multiply", "max"]))], terms, {}) or output
+            )
         return self.summed(output) if self.rng.random() < 0.5 else output
 
     def summed(self, node: int) -> int:
