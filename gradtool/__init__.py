@@ -14,6 +14,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gradtool.asserting import assert_gradients as assert_gradients
+    from gradtool.checking import GradientError as GradientError
+    from gradtool.checking import Settings as Settings
+    from gradtool.checking import check as check
+    from gradtool.checking import check_jacobian as check_jacobian
+    from gradtool.checking import check_target as check_target
+    from gradtool.checking import check_value_and_grad as check_value_and_grad
     from gradtool.diagnosis import HEALTH_RULES as HEALTH_RULES
     from gradtool.evaluation import InputError as InputError
     from gradtool.evaluation import evaluate as evaluate
@@ -27,21 +34,34 @@ if TYPE_CHECKING:
     from gradtool.language import parse_value as parse_value
     from gradtool.language import read_inputs as read_inputs
     from gradtool.ops import OperationError as OperationError
+    from gradtool.results import CheckReport as CheckReport
     from gradtool.results import EvaluationResult as EvaluationResult
+    from gradtool.results import Outcome as Outcome
+    from gradtool.results import TargetResult as TargetResult
     from gradtool.results import Verdict as Verdict
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "CheckReport": "gradtool.results",
     "EvaluationResult": "gradtool.results",
+    "GradientError": "gradtool.checking",
     "HEALTH_RULES": "gradtool.diagnosis",
     "Graph": "gradtool.graph",
     "InputError": "gradtool.evaluation",
     "InputFileError": "gradtool.language",
     "InputValue": "gradtool.language",
     "OperationError": "gradtool.ops",
+    "Outcome": "gradtool.results",
+    "Settings": "gradtool.checking",
     "SourceError": "gradtool.language",
+    "TargetResult": "gradtool.results",
     "Verdict": "gradtool.results",
+    "assert_gradients": "gradtool.asserting",
+    "check": "gradtool.checking",
+    "check_jacobian": "gradtool.checking",
+    "check_target": "gradtool.checking",
+    "check_value_and_grad": "gradtool.checking",
     "evaluate": "gradtool.evaluation",
     "numeric_gradient": "gradtool.evaluation",
     "parse": "gradtool.language",
@@ -52,15 +72,25 @@ _HOMES = {
 
 __all__ = [
     "HEALTH_RULES",
+    "CheckReport",
     "EvaluationResult",
+    "GradientError",
     "Graph",
     "InputError",
     "InputFileError",
     "InputValue",
     "OperationError",
+    "Outcome",
+    "Settings",
     "SourceError",
+    "TargetResult",
     "Verdict",
     "__version__",
+    "assert_gradients",
+    "check",
+    "check_jacobian",
+    "check_target",
+    "check_value_and_grad",
     "evaluate",
     "numeric_gradient",
     "parse",

@@ -157,3 +157,180 @@ class EvaluationResult:
             if found.name == name:
                 return found
         raise KeyError(name)
+
+
+# What ``check`` found ----------------------------------------------------------------------------------------------
+
+
+class Outcome(StrEnum):
+    """What is said of a target: a verdict, or why there is none."""
+
+    OK = "OK"
+    WRONG = "WRONG"
+    UNDECIDED = "UNDECIDED"
+    SKIPPED = "SKIPPED"
+    """Not checked: inputs could not be guessed, or the arrays are of a kind that is not supported."""
+    ERROR = "ERROR"
+    """The user's module raised on import, in forward or in an input maker, or took too long."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Worst:
+    """The entry that decides. ``yours`` is None where backward gave no number; ``error`` bounds ``|reference - truth|``."""
+
+    index: tuple[int, ...]
+    yours: float | None
+    reference: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Point:
+    """Where a finding was made: the given inputs, or a point that gradtool chose, with the inputs that show it."""
+
+    kind: Literal["given", "random", "branch", "tie"] = "given"
+    inputs: Mapping[str, Value] = field(default_factory=dict)
+    label: str | None = None
+    """What is special about the point, such as ``stride=2``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cause:
+    """Why a gradient is WRONG (GC1xx). ``residual`` is how far the named transformation of the right gradient is from the
+    user's, relative to its size; ``file`` and ``line`` are the forward's, where the cause has a place there."""
+
+    code: str
+    message: str
+    fix: str | None = None
+    file: str | None = None
+    line: int | None = None
+    transformation: str | None = None
+    residual: float | None = None
+    traceback: str | None = None
+    """Of the user's own code, where it raised."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GradientResult:
+    """One gradient of a target and the verdict on it.
+
+    ``checked`` of its ``of`` entries were compared, with ``miss_probability`` that an error of the size ``detectable`` went
+    unseen; ``detectable`` is relative to the gradient's scale (absolute where that is 0). ``relative_error`` and ``digits``
+    (right decimal digits) are of the worst entry.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    verdict: Verdict
+    checked: int
+    of: int
+    worst: Worst | None = None
+    relative_error: float | None = None
+    digits: int | None = None
+    detectable: float | None = None
+    evaluations: int = 0
+    miss_probability: float = 0.0
+    point: Point = field(default_factory=Point)
+    cause: Cause | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hygiene:
+    """What backward or forward does beside the gradient (GC3xx). GC301 to GC304 make a target WRONG."""
+
+    code: str
+    message: str
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether it makes the target WRONG."""
+        return self.code in ("GC301", "GC302", "GC303", "GC304")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TargetResult:
+    """All that ``gradtool check`` knows of one hand-written gradient. ``line`` is where the backward stands."""
+
+    id: str
+    convention: str
+    forward: str
+    backward: str
+    verdict: Outcome
+    file: str | None = None
+    line: int | None = None
+    inputs: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    input_source: str = "given"
+    seconds: float = 0.0
+    gradients: tuple[GradientResult, ...] = ()
+    hygiene: tuple[Hygiene, ...] = ()
+    notes: tuple[str, ...] = ()
+    intentional: str | None = None
+    """Why the gradient is meant to differ, where the user declared that."""
+    accepted: str | None = None
+    """Why it does not fail the run although it is WRONG: an ignore comment's reason, or the baseline."""
+    error: str | None = None
+    """What the user's code raised, for the outcome ERROR."""
+
+    @property
+    def fails(self) -> bool:
+        """Whether it is WRONG and nobody accepted that."""
+        return self.verdict is Outcome.WRONG and self.intentional is None and self.accepted is None
+
+    def __getitem__(self, name: str) -> GradientResult:
+        """The gradient of that name. Raises ``KeyError``."""
+        for found in self.gradients:
+            if found.name == name:
+                return found
+        raise KeyError(name)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Skipped:
+    """What looked like a hand-written gradient and was not checked; ``reason`` says what to add."""
+
+    id: str
+    reason: str
+    file: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How many targets had which outcome. ``targets`` counts those that were called; skipped ones come beside."""
+
+    targets: int
+    ok: int
+    wrong: int
+    undecided: int
+    errors: int
+    skipped: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CheckReport:
+    """The targets of a run of ``gradtool check``, in a stable order."""
+
+    targets: tuple[TargetResult, ...]
+    skipped: tuple[Skipped, ...] = ()
+    seed: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> Summary:
+        """The counts."""
+        count = {outcome: sum(t.verdict is outcome for t in self.targets) for outcome in Outcome}
+        skipped = len(self.skipped) + count[Outcome.SKIPPED]
+        return Summary(
+            len(self.targets), count[Outcome.OK], count[Outcome.WRONG], count[Outcome.UNDECIDED],
+            count[Outcome.ERROR], skipped,
+        )  # fmt: skip
+
+    @property
+    def verdict(self) -> Outcome:
+        """The worst outcome of all targets; SKIPPED where none was checked."""
+        found = {t.verdict for t in self.targets}
+        for outcome in (Outcome.WRONG, Outcome.ERROR, Outcome.UNDECIDED, Outcome.OK):
+            if outcome in found:
+                return outcome
+        return Outcome.SKIPPED

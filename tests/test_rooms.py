@@ -12,16 +12,22 @@ TOP = PACKAGE.parent
 # From the roof down. Rooms on one line do not know each other.
 FLOORS = [
     ["__main__"],
-    ["cli"],
+    ["cli", "pytest_plugin"],
+    ["asserting"],
     ["report"],
-    ["evaluation"],
+    ["isolation"],
+    ["configuration", "baseline"],
+    ["evaluation", "checking"],
+    ["targets"],
     ["diagnosis"],
     ["verdict"],
     ["references"],
     ["autodiff"],
-    ["language"],
+    ["language", "tracing"],
     ["ops"],
     ["graph"],
+    ["tracebacks"],
+    ["target"],
     ["results"],
 ]
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}

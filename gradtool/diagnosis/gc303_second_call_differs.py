@@ -1,0 +1,37 @@
+"""GC303: a second call gives another result.
+
+What it means
+    Forward and backward were run a second time, with the same inputs and the same upstream gradient, and gave another
+    gradient.
+
+Why it matters
+    Something is left over from the first call: a buffer of gradients that is added to and never set to zero, a variable of
+    the module, an object that remembers. The first step of training is right and all others are wrong.
+
+Example
+    total = np.zeros(3)
+    def bias_backward(dout, cache):
+        global total
+        total += dout.sum(axis=0)  # grows with every call
+        return total
+
+What to do
+    Make the gradient's array inside backward, or set it to zero where forward begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gradtool.diagnosis.hygiene import Trial, differs
+
+
+def find(trial: Trial) -> Iterator[str]:
+    """One message for each gradient that differs."""
+    first = {name: np.array(value) for name, value in trial.arrays(trial.again(trial.upstream)).items()}
+    second = trial.arrays(trial.again(trial.upstream))
+    for name, value in first.items():
+        if name in second and differs(value, second[name]):
+            yield f"a second call with the same inputs gives another gradient of {name}"

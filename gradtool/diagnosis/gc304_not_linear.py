@@ -1,0 +1,58 @@
+"""GC304: not linear in the upstream gradient.
+
+What it means
+    A backward pass multiplies the upstream gradient by the Jacobian. Twice the upstream must give twice the gradient, the sum
+    of two the sum, and zero gives zero. This one does not.
+
+Why it matters
+    It is right for some upstream gradients and wrong for others: where backward drops negative ones, clips large ones or
+    normalizes them, a test with an upstream of ones sees nothing.
+
+Example
+    def relu_backward(dout, x):
+        return np.maximum(dout, 0) * (x > 0)   # guided backpropagation
+
+What to do
+    Let the upstream gradient enter only as a factor. Clip or normalize gradients outside of backward, where the optimizer
+    works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gradtool.diagnosis.hygiene import CLOSE, Trial
+
+
+def find(trial: Trial) -> Iterator[str]:
+    """One message for each gradient that is not linear."""
+    if trial.calling.upstream != "given" or trial.ignores_upstream or "GC303" in trial.found:
+        return
+    rng = np.random.default_rng(271828)
+    other = [np.asarray(rng.standard_normal(u.shape), dtype=u.dtype) for u in trial.upstream]
+    nothing = [np.zeros_like(u) for u in trial.upstream]
+    # Large and of the opposite sign, so that what clips or drops is seen.
+    factors = (-3.0, 64.0)
+    sum_ = [
+        np.asarray(factors[0] * u + factors[1] * v, dtype=u.dtype) for u, v in zip(trial.upstream, other, strict=True)
+    ]
+    parts = [_float(trial, upstream) for upstream in (trial.upstream, other, sum_, nothing)]
+    for name in parts[0]:
+        if not all(name in part and part[name].shape == parts[0][name].shape for part in parts):
+            continue
+        one, two, both, zero = (part[name] for part in parts)
+        size = abs(factors[0]) * np.max(np.abs(one), initial=0.0) + abs(factors[1]) * np.max(np.abs(two), initial=0.0)
+        single = any(part.dtype == np.float32 for part in trial.arrays(trial.gradients).values())
+        limit = (1e-4 if single else CLOSE) * float(size)
+        with np.errstate(invalid="ignore"):
+            if np.max(np.abs(zero), initial=0.0) > limit:
+                yield f"the gradient of {name} is not zero where the upstream gradient is"
+            elif np.max(np.abs(both - factors[0] * one - factors[1] * two), initial=0.0) > limit:
+                yield f"the gradient of {name} is not linear in the upstream gradient"
+
+
+def _float(trial: Trial, upstream: list[np.ndarray] | tuple[np.ndarray, ...]) -> dict[str, np.ndarray]:
+    found = trial.arrays(trial.again(upstream))
+    return {name: np.array(value, dtype=np.float64) for name, value in found.items()}

@@ -1,0 +1,158 @@
+"""What a hygiene rule (GC3xx) looks at, and the list of rules, made of the modules named ``gc3*`` beside this one.
+
+A rule is a module. Its docstring is what users read about it: the first line is the code and its title, then come the
+sections "What it means", "Why it matters", "Example" and "What to do". ``find(trial)`` yields messages.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradtool.results import Hygiene
+from gradtool.target import Calling, Values
+from gradtool.verdict.caller import Caller, Handed
+
+Array = NDArray[Any]
+CLOSE = 1e-9
+"""Two results of one computation, done in another order of summation, differ by less than this share of their size."""
+
+
+@dataclass(eq=False)
+class Trial:
+    """A calling at a point where backward has given ``gradients`` for ``upstream``.
+
+    ``found`` holds the codes of the rules that have reported something so far.
+    """
+
+    caller: Caller
+    values: Values
+    wrt: tuple[str, ...]
+    upstream: tuple[Array, ...]
+    gradients: Mapping[str, Any]
+    ignores_upstream: bool = False
+    """Whether a gradient is WRONG as it does not depend on the upstream."""
+    found: set[str] = field(default_factory=set)
+
+    @property
+    def calling(self) -> Calling:
+        """How it is called."""
+        return self.caller.calling
+
+    def forward(self) -> Handed:
+        """A fresh forward."""
+        return self.caller.forward(self.values)
+
+    def again(self, upstream: Sequence[Array]) -> Mapping[str, Any]:
+        """The gradients for another upstream, of a fresh forward."""
+        return self.caller.gradients(self.values, upstream)
+
+    def arrays(self, gradients: Mapping[str, Any]) -> dict[str, Array]:
+        """Those gradients that are arrays of numbers."""
+        found = {}
+        for name in self.wrt:
+            value = gradients.get(name)
+            if value is not None and np.asarray(value).dtype.kind in "fiub":
+                found[name] = np.asarray(value)
+        return found
+
+
+class HygieneRule(NamedTuple):
+    """A rule's code, documentation and search."""
+
+    code: str
+    title: str
+    documentation: str
+    find: Callable[[Trial], Iterator[str]]
+
+
+def _load() -> dict[str, HygieneRule]:
+    rules = {}
+    package = importlib.import_module("gradtool.diagnosis")
+    for found in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
+        if found.name.startswith("gc3"):
+            module = importlib.import_module(f"gradtool.diagnosis.{found.name}")
+            documentation = (module.__doc__ or "").strip()
+            code, _, title = documentation.splitlines()[0].partition(": ")
+            rules[code] = HygieneRule(code, title.rstrip("."), documentation, module.find)
+    return rules
+
+
+class _Rules(Mapping[str, HygieneRule]):
+    """The rules by code, imported when first looked at (they import this module)."""
+
+    _rules: dict[str, HygieneRule] | None = None
+
+    def _loaded(self) -> dict[str, HygieneRule]:
+        if self._rules is None:
+            self._rules = _load()
+        return self._rules
+
+    def __getitem__(self, code: str) -> HygieneRule:
+        return self._loaded()[code]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._loaded())
+
+    def __len__(self) -> int:
+        return len(self._loaded())
+
+
+HYGIENE_RULES: Mapping[str, HygieneRule] = _Rules()
+
+
+def find_hygiene(trial: Trial) -> list[Hygiene]:
+    """All findings, in the order of the codes. What the user's code raises in a rule's own calls is a finding of that rule,
+    or none; it never reaches the caller."""
+    found: list[Hygiene] = []
+    with np.errstate(all="ignore"):
+        for code, rule in HYGIENE_RULES.items():
+            messages = list(rule.find(trial))
+            if messages:
+                trial.found.add(code)
+                found.extend(Hygiene(code, message) for message in messages)
+    return found
+
+
+def changed(before: Array, after: Array) -> bool:
+    """Whether an array has other contents than it had; NaN is the same as NaN."""
+    return before.shape != after.shape or not bool(np.array_equal(before, after, equal_nan=before.dtype.kind == "f"))
+
+
+def differs(one: Array, other: Array) -> bool:
+    """Whether two results differ by more than the order of a summation explains."""
+    if one.shape != other.shape:
+        return True
+    a, b = one.astype(np.float64), other.astype(np.float64)
+    unit = max([CLOSE, *(64 * float(np.finfo(x.dtype).eps) for x in (one, other) if x.dtype.kind == "f")])
+    scale = float(np.max(np.abs(a[np.isfinite(a)]), initial=0.0))
+    same = np.isclose(a, b, rtol=unit, atol=unit * scale, equal_nan=True)
+    return not bool(same.all())
+
+
+def arrays_in(kept: Any) -> dict[str, Array]:
+    """The arrays that a cache holds, by the place where they were found: ``[0]``, ``['x']``, ``.mask``."""
+    found: dict[str, Array] = {}
+    pending: list[tuple[str, Any]] = [("", kept)]
+    seen: set[int] = set()
+    while pending:
+        place, value = pending.pop(0)
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, np.ndarray):
+            if value.dtype.kind in "fiub":
+                found[place] = value
+        elif isinstance(value, Mapping):
+            pending += [(f"{place}[{key!r}]", item) for key, item in value.items()]
+        elif isinstance(value, list | tuple):
+            pending += [(f"{place}[{i}]", item) for i, item in enumerate(value)]
+        elif type(value).__module__ not in ("builtins", "numpy") and hasattr(value, "__dict__"):
+            pending += [(f"{place}.{key}", item) for key, item in vars(value).items()]
+    return found

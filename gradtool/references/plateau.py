@@ -1,0 +1,62 @@
+"""A second opinion on one entry: plain central differences over many steps, read where they agree best.
+
+It shares nothing with the extrapolated reference but the function: other steps, no tableau, errors judged by neighbours alone.
+Source: Gill, Murray, Saunders and Wright, "Computing forward-difference intervals for numerical optimization" (SIAM J. Sci. Stat.
+Comput. 4, 1983) for balancing truncation against rounding.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gradtool.references.sampling import EPSILON, Evaluable, Measure
+
+FRACTION = 0.7390851332151607
+"""The mantissa of all steps; no other method here uses it."""
+OCTAVES = 46
+SAFETY = 4.0
+BEND = 0.7
+"""One-sided slopes whose difference keeps this share of itself when the step falls to a quarter belong to a kink."""
+
+
+def plateau_difference(
+    function: Evaluable, name: str, at: Any, index: tuple[int, ...], upstream: Any, noise: float = 0.0
+) -> tuple[float, float] | None:
+    """``(value, error)`` of ``d sum(upstream * output) / d at[index]``; None where the steps do not agree on one, or where the
+    slopes on the two sides differ.
+
+    ``noise`` is what is known of the function's own noise, as a share of the size of its output. Takes some hundred
+    evaluations.
+    """
+    x = np.asarray(at, dtype=np.float64)
+    measure = Measure.of(function, upstream)
+    if measure.failure is not None:
+        return None
+    scale = max(1.0, abs(float(x[index]))) if x[index] != 0 else 1.0
+    steps = FRACTION * scale * 2.0 ** -np.arange(0, OCTAVES)
+    points = np.repeat(x[None], 2 * OCTAVES, axis=0)
+    where: Any = (slice(None), *index)
+    points[where] += np.concatenate((steps, -steps))
+    with np.errstate(all="ignore"):
+        change, magnitude, rounding = measure.contract(function.many(name, points).outputs)
+        up, down = change[:OCTAVES], change[OCTAVES:]
+        h_up, h_down = points[where][:OCTAVES] - x[index], x[index] - points[where][OCTAVES:]
+        unit = max(EPSILON, 2 * float(getattr(function, "roundoff", 0.0))) + noise
+        bound = rounding + unit * (magnitude + measure.magnitude)
+        bound = bound[:OCTAVES] + bound[OCTAVES:]
+        slope = (up - down) / (h_up + h_down)
+        blur = bound / (h_up + h_down)
+        moves = np.abs(np.diff(slope))
+        doubt = np.full(OCTAVES, np.inf)
+        doubt[1:-1] = np.maximum(moves[:-1], moves[1:]) + blur[1:-1]
+        doubt[~np.isfinite(doubt)] = np.inf
+        best = int(np.argmin(doubt))
+        if not np.isfinite(doubt[best]):
+            return None
+        bend = np.abs(up / h_up + down / h_down)
+        loud = 4 * bound / np.minimum(h_up, h_down)
+        later = min(best + 2, OCTAVES - 1)
+        kinked = bend[later] > BEND * bend[best] and bend[later] > loud[later] + 4 * doubt[best]
+    return None if kinked else (float(slope[best]), float(SAFETY * doubt[best]))

@@ -1,0 +1,515 @@
+"""What a hand-written backward claims at one point, held against the numeric reference of its forward.
+
+An entry may differ by the reference's own error plus an allowance: 64 units of roundoff of the larger of entry and scale,
+and never less than forward's own noise. It is WRONG only where it lies outside of that, outside of what the backward's own
+conditioning excuses, and outside of what a second, independent method says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradtool.references.directional import DIRECTIONS, MISS, directional, find_entry
+from gradtool.references.jacobian import jacobian
+from gradtool.references.joined import TOGETHER, Joined
+from gradtool.references.numeric import Numeric, numeric_gradient
+from gradtool.references.plateau import plateau_difference
+from gradtool.results import Verdict, Worst
+from gradtool.target import Values
+from gradtool.verdict.caller import Caller, TargetFunction, flat, is_float, like
+from gradtool.verdict.decide import RESOLUTION, Decision, Opinion, decide, scale_of
+from gradtool.verdict.kinks import Outside, Tie, mask_of, outside_valid_set, pairs_of
+
+Array = NDArray[Any]
+UNITS = 64
+"""Units of roundoff that an honestly computed gradient may be off by."""
+SINGLE_RESOLUTION = 1e-2
+SINGLE_NOISE = 1e-9
+"""A forward noisier than this was computed in single precision or less."""
+CONDITION_DRAWS = 3
+CONDITION_SAFETY = 8.0
+EVALUATIONS_AN_ENTRY = 18
+MOST_EVALUATIONS = 200_000
+MOST_DIGITS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How a difference is judged. ``rtol`` and ``atol`` replace the measured bounds by a fixed rule."""
+
+    resolution: float | None = None
+    rtol: float | None = None
+    atol: float | None = None
+    most_evaluations: int = MOST_EVALUATIONS
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the user wants a fixed rule."""
+        return self.rtol is not None or self.atol is not None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgement:
+    """What is said of one gradient at one point. ``right`` and ``error`` have the input's shape; ``error`` bounds
+    ``|right - truth|`` and the allowance for rounding, entry by entry. ``problem`` says in which way it is WRONG."""
+
+    verdict: Verdict
+    reason: str | None
+    right: Array
+    error: Array
+    worst: Worst | None = None
+    relative_error: float | None = None
+    digits: int | None = None
+    detectable: float | None = None
+    checked: int = 0
+    evaluations: int = 0
+    miss_probability: float = 0.0
+    problem: str | None = None
+    """``missing``, ``shape``, ``not finite``, ``value`` or ``tie`` where it is WRONG."""
+
+
+class NotNumbersError(Exception):
+    """A gradient is of a kind that cannot be compared (complex, sparse, objects); the message says which."""
+
+
+def as_array(gradient: Any) -> Array | None:
+    """A gradient as backward gave it as an array; None where it gave none. Raises ``NotNumbersError``."""
+    if gradient is None:
+        return None
+    found = np.asarray(gradient)
+    if found.dtype.kind == "O":
+        if found.size and all(item is None for item in found.ravel()):
+            return None
+        raise NotNumbersError(f"the gradient is of type {type(gradient).__name__}, not an array of numbers")
+    if found.dtype.kind == "c":
+        raise NotNumbersError("the gradient is complex")
+    if found.dtype.kind not in "fiub":
+        raise NotNumbersError(f"the gradient has dtype {found.dtype}")
+    return found
+
+
+class PointJudge:
+    """One calling of a target at one point: values, forward's outputs, an upstream gradient, what backward made of it."""
+
+    def __init__(
+        self,
+        caller: Caller,
+        values: Values,
+        outputs: Sequence[Array],
+        upstream: Sequence[Array],
+        wrt: Sequence[str],
+        rule: Rule,
+        known: PointJudge | None = None,
+    ) -> None:
+        self.caller = caller
+        self.values = values
+        self.outputs = tuple(outputs)
+        self.upstream = tuple(upstream)
+        self.wrt = tuple(name for name in wrt if is_float(values[name]))
+        self.rule = rule
+        self.function = TargetFunction(caller, values, outputs)
+        self._weights = flat(upstream)
+        self._arrays = {name: np.asarray(values[name], dtype=np.float64) for name in self.wrt}
+        if known is not None and known.is_same_question(self):
+            self.__dict__["numeric"] = known.numeric
+
+    def is_same_question(self, other: PointJudge) -> bool:
+        """Whether the reference is the same: of the same inputs, with the same outputs and upstream."""
+        return (
+            self.wrt == other.wrt
+            and np.array_equal(flat(self.outputs), flat(other.outputs))
+            and np.array_equal(self._weights, other._weights)
+            and all(np.array_equal(self._arrays[name], other._arrays[name]) for name in self.wrt)
+        )
+
+    @property
+    def affordable(self) -> bool:
+        """Whether every entry can be moved by itself."""
+        entries = sum(x.size for x in self._arrays.values())
+        return entries * EVALUATIONS_AN_ENTRY <= self.rule.most_evaluations
+
+    @cached_property
+    def numeric(self) -> dict[str, Numeric]:
+        """The numeric reference of every input in ``wrt``."""
+        return numeric_gradient(
+            self.function, self._arrays, self._weights, self.wrt, max_evaluations=4 * self.rule.most_evaluations
+        )
+
+    @cached_property
+    def magnitude(self) -> float:
+        """The size of what is differentiated."""
+        size = float(np.sum(np.abs(self._weights) * np.abs(flat(self.outputs))))
+        return size if np.isfinite(size) else 0.0
+
+    @cached_property
+    def jacobians(self) -> dict[str, tuple[Array, Array]]:
+        """Filled by ``jacobian``."""
+        return {}
+
+    def jacobian(self, name: str) -> tuple[Array, Array]:
+        """The Jacobian of the flat outputs by one input, with its error."""
+        if name not in self.jacobians:
+            self.jacobians[name] = jacobian(self.function, name, self._arrays[name])
+        return self.jacobians[name]
+
+    # The fast question: does it agree along a direction in which everything moves? ---------------------------------
+
+    def agrees_along_directions(self, gradients: Mapping[str, Any], seed: int, directions: int = 1) -> bool:
+        """Whether the gradients agree with derivatives along random directions of all inputs together. False says no
+        more than that a closer look is needed."""
+        claims = self._claims(gradients)
+        if any(claim is None or claim.shape != self._arrays[name].shape for name, claim in claims.items()):
+            return False
+        joined = Joined(self.function, self.values, self.wrt)
+        claimed = joined.join({name: claim for name, claim in claims.items() if claim is not None})
+        if not np.isfinite(claimed).all():
+            return False
+        found = directional(joined, joined.inputs, claimed, self._weights, TOGETHER, directions=directions, seed=seed)
+        size = float(np.max(np.abs(claimed), initial=0.0))
+        sharp = np.isfinite(found.errors) & (found.errors <= self.resolution(SINGLE_NOISE / 2) * max(size, 1e-300))
+        slack = UNITS * self.unit(gradients, 0.0) * float(np.sum(np.abs(claimed)))
+        apart = np.abs(found.values - found.predicted)
+        return bool((sharp & (apart <= found.errors + found.rounding + slack)).all())
+
+    # The full question ----------------------------------------------------------------------------------------------
+
+    def judge(self, gradients: Mapping[str, Any]) -> dict[str, Judgement]:
+        """A judgement for each input in ``wrt``. Raises ``NotNumbersError``."""
+        claims = self._claims(gradients)
+        if not self.affordable:
+            return self._judged_along(claims, gradients)
+        right = {name: self.numeric[name].value for name in self.wrt}
+        scales = self._scales()
+        found = {}
+        for name in self.wrt:
+            noise = self.numeric[name].noise
+            unit = self.unit(gradients, noise)
+            allowance = np.maximum(UNITS * unit, noise) * np.maximum(np.abs(np.nan_to_num(right[name])), scales[name])
+            found[name] = self._judged(name, claims[name], allowance, scales[name], gradients)
+        return self._judged_together(found, claims, gradients)
+
+    def _judged_together(
+        self, found: dict[str, Judgement], claims: Mapping[str, Array | None], gradients: Mapping[str, Any]
+    ) -> dict[str, Judgement]:
+        """Entries at kinks must lie in the valid set one by one, and in pairs that meet in one kink."""
+        kinks = {name: mask_of(self.numeric[name]) for name in self.wrt}
+        if not any(mask.any() for mask in kinks.values()) or self.rule.is_fixed:
+            return found
+        places = [int(k) for k in np.flatnonzero(np.concatenate([kinks[name].ravel() for name in self.wrt]))]
+        ties: list[Tie] = [(k,) for k in places] + pairs_of(places, np.random.default_rng(1729))
+        outside = self.outside_valid_set(claims, ties, gradients)
+        if outside is None:
+            return found
+        said = dict(self._names_of(outside.places))
+        return found | {name: self._at_a_tie(found[name], name, said[name], outside, claims[name]) for name in said}
+
+    def outside_valid_set(
+        self, claims: Mapping[str, Array | None], ties: Sequence[Tie], gradients: Mapping[str, Any]
+    ) -> Outside | None:
+        """The tie along which the claims are outside the valid set, if there is one. The places of ``ties`` are those of all
+        inputs in ``wrt``, one after the other."""
+        yours = {name: claim for name, claim in claims.items() if claim is not None}
+        if len(yours) < len(self.wrt) or any(yours[n].shape != self._arrays[n].shape for n in self.wrt):
+            return None
+        joined = Joined(self.function, self.values, self.wrt)
+        return outside_valid_set(joined, joined.join(yours), ties, self._weights, self.unit(gradients, 0.0))
+
+    def _names_of(self, places: Tie) -> list[tuple[str, tuple[int, ...]]]:
+        """The inputs and indices of places in the joined vector."""
+        found: list[tuple[str, tuple[int, ...]]] = []
+        first = 0
+        for name in self.wrt:
+            x = self._arrays[name]
+            mine = [place - first for place in places if first <= place < first + x.size]
+            found += [(name, tuple(int(k) for k in np.unravel_index(place, x.shape))) for place in mine]
+            first += x.size
+        return found
+
+    def _at_a_tie(
+        self, judgement: Judgement, name: str, index: tuple[int, ...], outside: Outside, claim: Array | None
+    ) -> Judgement:
+        numeric = self.numeric[name] if self.affordable else None
+        mine = None if claim is None else float(claim[index])
+        worst = judgement.worst
+        if numeric is not None:
+            worst = Worst(index, mine, float(numeric.value[index]), float(numeric.error[index]))
+        said = f"{_at(index)}{outside.said}"
+        return replace(judgement, verdict=Verdict.WRONG, reason=said, problem="tie", worst=worst)
+
+    def judge_tie(self, gradients: Mapping[str, Any], ties: Sequence[Tie]) -> dict[str, Judgement]:
+        """Judgements for the inputs whose gradients are outside the valid set at one of these ties; no others are looked
+        at. Raises ``NotNumbersError``."""
+        claims = self._claims(gradients)
+        outside = self.outside_valid_set(claims, ties, gradients)
+        if outside is None:
+            return {}
+        found = {}
+        for name, index in self._names_of(outside.places):
+            numeric = self.numeric[name]
+            blank = Judgement(
+                Verdict.OK, None, numeric.value, numeric.error, checked=numeric.value.size,
+                evaluations=numeric.evaluations,
+            )  # fmt: skip
+            found[name] = self._at_a_tie(blank, name, index, outside, claims[name])
+        return found
+
+    def _claims(self, gradients: Mapping[str, Any]) -> dict[str, Array | None]:
+        return {name: as_array(gradients.get(name)) for name in self.wrt}
+
+    def _scales(self) -> dict[str, float]:
+        right = {name: np.nan_to_num(self.numeric[name].value) for name in self.wrt}
+        doubts = {name: np.where(np.isfinite(n.error), n.error, 0.0) for name, n in self.numeric.items()}
+        return scale_of(right, doubts)
+
+    def unit(self, gradients: Mapping[str, Any], noise: float) -> float:
+        """The unit roundoff of what was computed: single precision where forward, its inputs or a gradient is single."""
+        units = [self.function.roundoff, 2.0**-53]
+        for name in self.wrt:
+            claim = gradients.get(name)
+            kind = np.asarray(claim).dtype if claim is not None else np.dtype(np.float64)
+            if kind.kind == "f":
+                value = self.values[name]
+                single = isinstance(value, np.ndarray) and value.dtype == kind
+                if single or self.function.roundoff > 2.0**-53 or noise > SINGLE_NOISE:
+                    units.append(float(np.finfo(kind).eps) / 2)
+        return max(units)
+
+    def resolution(self, noise: float) -> float:
+        """What share of the scale an error must have to be worth seeing."""
+        if self.rule.resolution is not None:
+            return self.rule.resolution
+        single = noise > SINGLE_NOISE or self.function.roundoff > 2.0**-53
+        return SINGLE_RESOLUTION if single else RESOLUTION
+
+    def _judged(
+        self, name: str, claim: Array | None, allowance: Array, scale: float, gradients: Mapping[str, Any]
+    ) -> Judgement:
+        numeric = self.numeric[name]
+        shape = numeric.value.shape
+        blank = Judgement(
+            Verdict.OK, None, numeric.value, numeric.error + allowance,
+            checked=numeric.value.size, evaluations=numeric.evaluations,
+        )  # fmt: skip
+        if numeric.status != "ok":
+            return replace(
+                blank, verdict=Verdict.UNDECIDED, reason=numeric.reason, checked=0, error=np.full(shape, np.inf)
+            )
+        if claim is None:
+            return self._missing(blank, scale)
+        if claim.shape != shape:
+            reason = f"has shape {claim.shape}, but the input has shape {shape}"
+            return replace(blank, verdict=Verdict.WRONG, reason=reason, problem="shape", worst=None)
+        yours = claim.astype(np.float64)
+        blank = replace(blank, **_figures(yours, numeric, blank.error, scale))
+        if self.rule.is_fixed:
+            return self._by_fixed_rule(blank, yours, numeric)
+        kinks = mask_of(numeric)
+        opinion = Opinion(
+            "central difference", numeric.value, numeric.error, numeric.reason, self._second_word(name), False
+        )
+        decision = decide(
+            yours,
+            [opinion],
+            scale=scale,
+            quick=allowance,
+            full=self._conditioned(name, allowance, gradients),
+            tied=kinks,
+            resolution=self.resolution(numeric.noise),
+            small=self.resolution(numeric.noise) * max(1.0, self.magnitude),
+        )
+        return self._said(blank, decision, yours, numeric, kinks)
+
+    def _missing(self, blank: Judgement, scale: float) -> Judgement:
+        """None where the reference is zero is right."""
+        bound = np.where(np.isfinite(blank.error), blank.error, np.inf)
+        beyond = np.abs(blank.right) > bound
+        if beyond.any():
+            index = _largest(np.where(beyond, np.abs(blank.right), -1.0))
+            worst = Worst(index, None, float(blank.right[index]), float(blank.error[index]))
+            said = "backward gives no gradient, but it is not zero"
+            return replace(blank, verdict=Verdict.WRONG, reason=said, problem="missing", worst=worst)
+        del scale
+        if np.isfinite(bound).all():
+            return replace(blank, reason="backward gives none, and it is zero")
+        return replace(blank, verdict=Verdict.UNDECIDED, reason="backward gives none, and it may be zero")
+
+    def _by_fixed_rule(self, blank: Judgement, yours: Array, numeric: Numeric) -> Judgement:
+        rtol, atol = self.rule.rtol or 0.0, self.rule.atol or 0.0
+        limit = atol + rtol * np.abs(numeric.value)
+        with np.errstate(invalid="ignore"):
+            beyond = ~(np.abs(yours - numeric.value) <= limit)
+        said = f"by the fixed rule rtol={rtol:g}, atol={atol:g}"
+        if beyond.any():
+            return replace(blank, verdict=Verdict.WRONG, reason=said, problem="value")
+        return replace(blank, reason=said)
+
+    def _said(
+        self, blank: Judgement, decision: Decision, yours: Array, numeric: Numeric, kinks: NDArray[np.bool_]
+    ) -> Judgement:
+        reason, index = decision.reason, decision.index
+        if decision.verdict is Verdict.UNDECIDED and kinks.any() and reason is None and index is not None:
+            left, right = float(numeric.left[index]), float(numeric.right[index])
+            reason = (
+                f"{_at(index)}at a tie or kink: {float(yours[index]):.6g} lies in the valid set; the slope is "
+                f"{_tidy(left, right):.6g} to the left and {_tidy(right, left):.6g} to the right"
+            )
+        found = replace(blank, verdict=decision.verdict, reason=reason)
+        if decision.verdict is Verdict.WRONG and index is not None:
+            problem = "value" if np.isfinite(yours[index]) else "not finite"
+            worst = Worst(index, float(yours[index]), float(numeric.value[index]), float(numeric.error[index]))
+            return replace(found, problem=problem, worst=worst, **_relative(worst))
+        return found
+
+    def _second_word(self, name: str) -> Callable[[tuple[int, ...]], tuple[float, float] | None]:
+        def confirm(index: tuple[int, ...]) -> tuple[float, float] | None:
+            noise = self.numeric[name].noise if self.numeric[name].noise > SINGLE_NOISE else 0.0
+            return plateau_difference(self.function, name, self._arrays[name], index, self._weights, noise)
+
+        return confirm
+
+    def _conditioned(self, name: str, allowance: Array, gradients: Mapping[str, Any]) -> Callable[[], Array]:
+        """The allowance, widened to what backward itself makes of inputs that are changed in their last digit: a gradient
+        cannot be more exact than that."""
+
+        def widened() -> Array:
+            spread = self._spread(gradients).get(name)
+            return allowance if spread is None else np.maximum(allowance, CONDITION_SAFETY * spread)
+
+        return widened
+
+    def _spread(self, gradients: Mapping[str, Any]) -> dict[str, Array]:
+        if "spread" in self.__dict__:
+            return dict(self.__dict__["spread"])
+        rng = np.random.default_rng(8128)
+        found: dict[str, Array] = {}
+        base = {name: as_array(gradients.get(name)) for name in self.wrt}
+        for _ in range(CONDITION_DRAWS):
+            values = {name: _nudged(value, rng) if is_float(value) else value for name, value in self.values.items()}
+            try:
+                again = self.caller.gradients(values, [_nudged(u, rng) for u in self.upstream])
+            except Exception:  # noqa: S112 (the user's code: beside the point it may raise)
+                continue
+            for name, first in base.items():
+                second = as_array(again.get(name))
+                if first is None or second is None or first.shape != second.shape:
+                    continue
+                moved = np.abs(second.astype(np.float64) - first.astype(np.float64))
+                found[name] = np.fmax(found.get(name, np.zeros(first.shape)), np.nan_to_num(moved))
+        self.__dict__["spread"] = found
+        return found
+
+    # Too many entries for a difference each -------------------------------------------------------------------------
+
+    def _judged_along(self, claims: Mapping[str, Array | None], gradients: Mapping[str, Any]) -> dict[str, Judgement]:
+        """Random directions, one input after the other; a wrong entry is found by halving their support."""
+        found = {}
+        for name in self.wrt:
+            at, claim = self._arrays[name], claims[name]
+            unknown, silent = np.full(at.shape, np.nan), np.full(at.shape, np.inf)
+            blank = Judgement(Verdict.OK, None, unknown, silent)
+            if claim is not None and claim.shape != at.shape:
+                said = f"has shape {claim.shape}, but the input has shape {at.shape}"
+                found[name] = replace(blank, verdict=Verdict.WRONG, reason=said, problem="shape")
+                continue
+            yours = np.zeros(at.shape) if claim is None else claim.astype(np.float64)
+            if not np.isfinite(yours).all():
+                index = _largest(~np.isfinite(yours))
+                found[name] = self._one_entry(blank, name, index, yours, gradients)
+                continue
+            found[name] = self._along(blank, name, at, yours, gradients)
+        return found
+
+    def _along(self, blank: Judgement, name: str, at: Array, yours: Array, gradients: Mapping[str, Any]) -> Judgement:
+        inputs = {name: at}
+        seen = directional(self.function, inputs, yours, self._weights, name)
+        size = float(np.sqrt(np.sum(yours**2)))
+        slack = UNITS * self.unit(gradients, 0.0) * size
+        apart = np.abs(seen.values - seen.predicted)
+        agrees = bool((apart <= seen.errors + seen.rounding + slack).all())
+        detectable = seen.detectable / size if size > 0 else seen.detectable
+        blank = replace(
+            blank, evaluations=seen.evaluations, checked=at.size, miss_probability=MISS, detectable=detectable
+        )
+        if agrees:
+            if detectable <= self.resolution(0.0):
+                said = (
+                    f"{DIRECTIONS} random directions agree: an error of norm {seen.detectable:.1g} "
+                    f"would be missed with probability {MISS:g}"
+                )
+                return replace(blank, reason=said)
+            said = f"along random directions the derivative is known only to ± {float(np.max(seen.errors)):.1g}"
+            return replace(blank, verdict=Verdict.UNDECIDED, reason=said)
+        again = directional(self.function, inputs, yours, self._weights, name, seed=1)
+        index = None if again.agrees else find_entry(self.function, inputs, yours, self._weights, name, seed=2)
+        if index is None:
+            said = "random directions do not all agree, and it could not be told which entry differs"
+            return replace(blank, verdict=Verdict.UNDECIDED, reason=said)
+        return self._one_entry(blank, name, index, yours, gradients)
+
+    def _one_entry(
+        self, blank: Judgement, name: str, index: tuple[int, ...], yours: Array, gradients: Mapping[str, Any]
+    ) -> Judgement:
+        """An entry that random directions led to, measured by itself."""
+        second = plateau_difference(self.function, name, self._arrays[name], index, self._weights)
+        mine = float(yours[index])
+        if second is None or not abs(mine - second[0]) > second[1] + UNITS * self.unit(gradients, 0.0) * abs(second[0]):
+            said = f"{_at(index)}random directions differ, and a difference of this entry alone does not confirm it"
+            return replace(blank, verdict=Verdict.UNDECIDED, reason=said)
+        worst = Worst(index, mine, *second)
+        right, error = blank.right.copy(), blank.error.copy()
+        right[index], error[index] = second
+        said = f"{_at(index)}yours {mine:.6g}, a difference of this entry {second[0]:.6g} ± {second[1]:.1g}"
+        problem = "value" if np.isfinite(mine) else "not finite"
+        return replace(
+            blank, verdict=Verdict.WRONG, reason=said, problem=problem, worst=worst, right=right, error=error,
+            **_relative(worst),
+        )  # fmt: skip
+
+
+def _figures(yours: Array, numeric: Numeric, bound: Array, scale: float) -> dict[str, Any]:
+    """The worst entry, how many digits agree there, and what error would have been seen."""
+    if not yours.size:
+        return {"detectable": 0.0}
+    with np.errstate(invalid="ignore", divide="ignore"):
+        excess = np.abs(yours - numeric.value) / np.where(bound > 0, bound, np.finfo(np.float64).tiny)
+    excess = np.where(np.isfinite(yours), excess, np.inf)
+    index = _largest(np.nan_to_num(excess, nan=-1.0, posinf=np.finfo(np.float64).max))
+    worst = Worst(index, float(yours[index]), float(numeric.value[index]), float(numeric.error[index]))
+    detectable = float(np.max(bound)) / (scale or 1.0)
+    return {"worst": worst, "detectable": detectable, **_relative(worst)}
+
+
+def _relative(worst: Worst) -> dict[str, Any]:
+    if worst.yours is None or not np.isfinite(worst.yours):
+        return {"relative_error": None, "digits": 0}
+    apart = abs(worst.yours - worst.reference)
+    size = abs(worst.reference) or abs(worst.yours)
+    relative = apart / size if size > 0 else 0.0
+    digits = MOST_DIGITS if relative == 0 else int(np.clip(np.floor(-np.log10(relative)), 0, MOST_DIGITS))
+    return {"relative_error": float(relative), "digits": digits}
+
+
+def _largest(values: Array) -> tuple[int, ...]:
+    return tuple(int(k) for k in np.unravel_index(int(np.argmax(values)), values.shape))
+
+
+def _at(index: tuple[int, ...]) -> str:
+    return f"entry {list(index)}: " if index else ""
+
+
+def _tidy(slope: float, other: float) -> float:
+    """What is left of a slope of 0 beside another is rounding."""
+    return 0.0 if abs(slope) <= 1e-9 * max(abs(slope), abs(other)) else slope
+
+
+def _nudged(value: Any, rng: np.random.Generator) -> Any:
+    """The value with its last digit changed at random."""
+    numbers = np.asarray(value, dtype=np.float64)
+    unit = float(np.finfo(numbers.dtype if not isinstance(value, np.ndarray) else value.dtype).eps)
+    return like(value, np.asarray(numbers * (1 + unit * rng.choice((-1.0, 0.0, 1.0), size=numbers.shape))))

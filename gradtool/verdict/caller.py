@@ -1,0 +1,180 @@
+"""Calling the user's forward and backward so that nothing leaks from one call into the next: copies of every array, a fresh
+forward each time, and random generators put back to one state where forward draws from them."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradtool.references.sampling import DOMAIN_ERRORS, Samples
+from gradtool.target import Calling, Run, Values
+
+Array = NDArray[Any]
+
+
+class UnsupportedError(Exception):
+    """What the user's code gives or takes cannot be checked (complex numbers, no floating-point output, ...)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Handed:
+    """A forward that was run, with the very arrays that it was handed and copies of them as they were before."""
+
+    run: Run
+    values: Values
+    before: Values
+
+
+class Caller:
+    """Runs one calling of a target. ``seed`` is what pinned generators start from.
+
+    ``pinned`` is set by the caller's owner where forward turns out to be random.
+    """
+
+    def __init__(self, calling: Calling, generators: Sequence[Any] = (), seed: int = 0) -> None:
+        self.calling = calling
+        self.pinned = False
+        self.forwards = 0
+        self._seed = seed
+        self._generators = tuple(generators)
+        self._states = [_state(generator) for generator in generators]
+
+    def forward(self, values: Values) -> Handed:
+        """A fresh forward on copies of ``values``. Raises what the user's code raises."""
+        self.forwards += 1
+        handed = {name: fresh(value) for name, value in values.items()}
+        with self._pins():
+            return Handed(self.calling.start(handed), handed, values)
+
+    def backward(self, handed: Handed, upstream: Sequence[Array]) -> Mapping[str, Any]:
+        """The gradients for these very upstream arrays, one an output. Raises what the user's code raises."""
+        return handed.run.backward(*upstream)
+
+    def gradients(self, values: Values, upstream: Sequence[Array]) -> Mapping[str, Any]:
+        """A fresh forward and its backward, on copies of everything."""
+        return self.backward(self.forward(values), [np.array(u) for u in upstream])
+
+    def outputs(self, values: Values) -> tuple[Array, ...]:
+        """Forward's outputs at ``values``, copied: a user's code may reuse its buffers."""
+        return tuple(np.array(output) for output in self.forward(values).run.outputs)
+
+    @contextlib.contextmanager
+    def _pins(self) -> Iterator[None]:
+        if not self.pinned:
+            yield
+            return
+        random.seed(self._seed)
+        np.random.seed(self._seed)
+        if "torch" in sys.modules:
+            sys.modules["torch"].manual_seed(self._seed)
+        for generator, state in zip(self._generators, self._states, strict=True):
+            generator.bit_generator.state = state
+        made = np.random.default_rng
+        np.random.default_rng = _seeded(made, self._seed)
+        try:
+            yield
+        finally:
+            np.random.default_rng = made
+
+
+def _seeded(make: Callable[..., Any], pinned: int) -> Callable[..., Any]:
+    """``default_rng`` that gives a generator without a seed of its own this one."""
+
+    def default_rng(seed: Any = None) -> Any:
+        return make(pinned if seed is None else seed)
+
+    return default_rng
+
+
+def _state(generator: Any) -> Any:
+    return generator.bit_generator.state
+
+
+def fresh(value: Any) -> Any:
+    """A copy of an array; anything else as it is."""
+    return np.array(value) if isinstance(value, np.ndarray) else value
+
+
+def is_float(value: Any) -> bool:
+    """Whether a value can be differentiated: a Python float, or an array of floating-point numbers."""
+    return isinstance(value, float) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
+
+
+def like(value: Any, numbers: Array) -> Any:
+    """``numbers`` in the form of ``value``: a Python float, or an array of its dtype."""
+    return numbers.astype(value.dtype) if isinstance(value, np.ndarray) else float(numbers)
+
+
+def checked_outputs(outputs: Sequence[Array]) -> tuple[Array, ...]:
+    """The outputs, if they can be checked. Raises ``UnsupportedError``."""
+    if not outputs:
+        raise UnsupportedError("forward returns nothing that an upstream gradient could belong to")
+    for output in outputs:
+        kind = np.asarray(output).dtype
+        if kind.kind == "c":
+            raise UnsupportedError("forward returns complex numbers")
+        if kind.kind == "O":
+            raise UnsupportedError("forward returns an array of objects, not of numbers")
+    if not any(np.asarray(output).dtype.kind == "f" for output in outputs):
+        raise UnsupportedError("forward returns integers alone: there is nothing to differentiate")
+    return tuple(outputs)
+
+
+class TargetFunction:
+    """A target's forward at a point, as the numeric reference wants a function: its outputs as one flat vector.
+
+    At a perturbed point ``ArithmeticError``, ``ValueError`` and ``LinAlgError`` count as leaving the domain; any other
+    exception of the user's code reaches the caller. Raises ``UnsupportedError`` where the outputs change their shape.
+    """
+
+    def __init__(self, caller: Caller, values: Values, outputs: Sequence[Array]) -> None:
+        self._caller = caller
+        self._values = values
+        self._base = flat(outputs)
+        kinds = [np.asarray(o).dtype for o in outputs if np.asarray(o).dtype.kind == "f"]
+        self.roundoff = max((float(np.finfo(kind).eps) / 2 for kind in kinds), default=2.0**-53)
+        """The unit roundoff of what forward returns."""
+
+    def base(self) -> Array:
+        """The outputs at the point, flat."""
+        return self._base
+
+    def many(self, name: str, points: Array) -> Samples:
+        """The outputs with ``name`` replaced by each of ``points``; a row of NaN outside the domain."""
+        return self.many_inputs({name: points})
+
+    def many_inputs(self, points: Mapping[str, Array]) -> Samples:
+        """The same with several inputs replaced at once."""
+        count = len(next(iter(points.values())))
+        found = np.full((count, self._base.size), np.nan)
+        values = dict(self._values)
+        for i in range(count):
+            for name, rows in points.items():
+                values[name] = like(self._values[name], rows[i])
+            try:
+                outputs = self._caller.forward(values).run.outputs
+            except DOMAIN_ERRORS:
+                continue
+            row = flat(outputs)
+            if row.size != self._base.size:
+                raise UnsupportedError(f"the outputs change their size, from {self._base.size} to {row.size}")
+            found[i] = row
+        return Samples(found)
+
+    def noise(self) -> None:
+        """None: nothing is known of a black box."""
+        return
+
+
+def flat(outputs: Sequence[Array]) -> Array:
+    """All outputs as one float64 vector."""
+    if len(outputs) == 1:
+        return np.asarray(outputs[0], dtype=np.float64).ravel()
+    return np.concatenate([np.asarray(output, dtype=np.float64).ravel() for output in outputs])

@@ -1,0 +1,147 @@
+"""Gradients of a black box at a kink: valid is what lies between the one-sided slopes along a direction.
+
+Entries are looked at one by one, and in pairs that meet in one kink: of k entries that are tied in a maximum each may get up
+to 1, but all together 1. A pair whose slopes simply add up along every diagonal belongs to two kinks that know nothing of each
+other, and along the sum of two kinks that bend in opposite ways the criterion would mean nothing.
+Source: F. H. Clarke, Optimization and Nonsmooth Analysis (1983), section 2.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradtool.references.directional import Directions
+from gradtool.references.joined import TOGETHER, Joined
+from gradtool.references.numeric import Numeric, Slopes, slopes
+from gradtool.references.sampling import EPSILON, Array, Field, Measure
+
+Mask = NDArray[np.bool_]
+Tie = tuple[int, ...]
+"""One or two places in the joined vector of inputs that are moved at a kink."""
+STEPS = 2.0 ** -np.array([20.0, 21.0])
+ROUNDING = 1e-9
+UNITS = 64
+MOST_PAIRS = 60
+
+
+class Outside(NamedTuple):
+    """A gradient outside the valid set: the places that were moved, and what is said of it."""
+
+    places: Tie
+    said: str
+
+
+def outside_valid_set(
+    joined: Joined, claimed: Array, ties: Sequence[Tie], upstream: Array, unit: float
+) -> Outside | None:
+    """The first of ``ties`` along which ``claimed``, the joined gradient, is outside the valid set; None where there is
+    none. ``unit`` is the unit roundoff of the claim. Plain one-sided differences confirm it first."""
+    measure = Measure.of(joined, upstream)
+    if measure.failure is not None or not ties:
+        return None
+    lines = _lines(ties, claimed.size)
+    at = joined.inputs[TOGETHER]
+    field = Field(joined, TOGETHER, Directions(at, lines, np.nan_to_num(claimed)), measure, np.ones(len(lines), bool))
+    with np.errstate(all="ignore"):
+        found = slopes([field])[0]
+        first = 0
+        for tie in ties:
+            rows = range(first, first + (1 if len(tie) == 1 else 4))
+            first = rows.stop
+            if len(tie) == 2 and not _meet(found, rows):
+                rows = rows[:2]
+            for row in rows:
+                if row < rows[0] + 2 and not found.kink[row]:
+                    continue  # No kink after all: the reference for smooth points speaks of it.
+                said = _outside(joined, lines[row], found, row, claimed, measure, unit)
+                if said is not None:
+                    return Outside(tie if len(tie) == 1 or row >= rows[0] + 2 else (tie[row - rows[0]],), said)
+    return None
+
+
+def _lines(ties: Sequence[Tie], size: int) -> Array:
+    """The directions of each tie: of a pair each alone, their sum, and their difference."""
+    rows = []
+    for tie in ties:
+        for signs in [(1.0,)] if len(tie) == 1 else [(1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, -1.0)]:
+            row = np.zeros(size)
+            row[list(tie)] = signs
+            rows.append(row)
+    return np.array(rows)
+
+
+def _sides(found: Slopes, row: int) -> tuple[float, float, float]:
+    """The slopes to the left and to the right along a line, and their error."""
+    if found.kink[row]:
+        left, right = float(found.left[row]), float(found.right[row])
+        return left, right, max(2 * float(found.error[row]) - abs(right - left), 0.0)
+    return float(found.value[row]), float(found.value[row]), float(found.error[row])
+
+
+def _meet(found: Slopes, rows: Sequence[int]) -> bool:
+    """Whether the two entries of a pair meet in one kink: their slopes do not add up along the diagonals."""
+    (l1, r1, e1), (l2, r2, e2), (l3, r3, e3), (l4, r4, e4) = (_sides(found, row) for row in rows)
+    sums = ((r1 + r2, r3), (l1 + l2, l3), (r1 - l2, r4), (l1 - r2, l4))
+    doubt = e1 + e2 + e3 + e4 + ROUNDING * max(abs(x) for x in (l1, r1, l2, r2, l3, r3, l4, r4))
+    return not all(abs(expected - seen) <= doubt for expected, seen in sums)
+
+
+def _outside(
+    joined: Joined, line: Array, found: Slopes, row: int, claimed: Array, measure: Measure, unit: float
+) -> str | None:
+    left, right, error = _sides(found, row)
+    if not np.isfinite([left, right, error]).all():
+        return None
+    moved = line != 0
+    mine = float(line[moved] @ claimed[moved])
+    low, high = min(left, right), max(left, right)
+    slack = error + UNITS * unit * float(np.abs(line[moved]) @ np.abs(claimed[moved]))
+    slack += ROUNDING * max(abs(low), abs(high))
+    if not mine < low - slack and not mine > high + slack:
+        return None
+    least, most, doubt = _plain_sides(joined, line, measure)
+    if not (mine < least - doubt or mine > most + doubt):
+        return None
+    together = "" if np.count_nonzero(moved) == 1 else " along a direction that moves two tied entries"
+    return f"at a tie or kink{together} {mine:.6g} is outside the valid set, [{_tidy(low, high):.6g}, {_tidy(high, low):.6g}]"
+
+
+def _plain_sides(joined: Joined, line: Array, measure: Measure) -> tuple[float, float, float]:
+    """The smaller and the larger of the plain one-sided slopes along a line, and how far two steps differ on them; the
+    doubt is infinite where a step leaves the domain."""
+    at = joined.inputs[TOGETHER]
+    steps = STEPS * max(1.0, float(np.max(np.abs(at[line != 0]))))
+    signed = np.concatenate((steps, -steps))
+    points = at + signed[:, None] * line
+    change, magnitude, _ = measure.contract(joined.many(TOGETHER, points).outputs)
+    found = change / signed
+    if not np.isfinite(found).all():
+        return 0.0, 0.0, float("inf")
+    rounding = 4 * EPSILON * float(np.max(magnitude) + measure.magnitude) / float(np.min(steps))
+    doubt = 4 * float(max(abs(found[0] - found[1]), abs(found[2] - found[3]))) + rounding
+    return float(min(found[1], found[3])), float(max(found[1], found[3])), doubt
+
+
+def _tidy(slope: float, other: float) -> float:
+    """What is left of a slope of 0 beside another is rounding."""
+    return 0.0 if abs(slope) <= ROUNDING * max(abs(slope), abs(other)) else slope
+
+
+def mask_of(numeric: Numeric) -> Mask:
+    """The entries at a kink with a slope on either side."""
+    return np.asarray(numeric.kink & np.isfinite(numeric.left) & np.isfinite(numeric.right), dtype=bool)
+
+
+def pairs_of(places: Sequence[int], rng: np.random.Generator) -> list[Tie]:
+    """Pairs of places at kinks: neighbours, and some at random."""
+    found: dict[Tie, None] = dict.fromkeys(pairwise(places))
+    several = list(places)
+    for _ in range(3):
+        rng.shuffle(several)
+        found |= dict.fromkeys((min(p), max(p)) for p in zip(several[::2], several[1::2], strict=False))
+    return [(int(a), int(b)) for a, b in list(found)[:MOST_PAIRS]]
