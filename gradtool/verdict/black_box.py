@@ -24,7 +24,7 @@ from gradtool.results import Verdict, Worst
 from gradtool.target import Values
 from gradtool.verdict.caller import Caller, TargetFunction, flat, is_float, like
 from gradtool.verdict.decide import RESOLUTION, Decision, Opinion, decide, scale_of
-from gradtool.verdict.kinks import Outside, Tie, mask_of, outside_valid_set, pairs_of
+from gradtool.verdict.kinks import Outside, Tie, all_within, mask_of, outside_valid_set, pairs_of
 
 Array = NDArray[Any]
 UNITS = 64
@@ -170,6 +170,9 @@ class PointJudge:
         claimed = joined.join({name: claim for name, claim in claims.items() if claim is not None})
         if not np.isfinite(claimed).all():
             return False
+        drawn = np.random.default_rng([seed, 3]).standard_normal((directions, claimed.size))
+        if all_within(joined, drawn, claimed, self._weights):
+            return True
         found = directional(joined, joined.inputs, claimed, self._weights, TOGETHER, directions=directions, seed=seed)
         size = float(np.max(np.abs(claimed), initial=0.0))
         sharp = np.isfinite(found.errors) & (found.errors <= self.resolution(SINGLE_NOISE / 2) * max(size, 1e-300))

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradtool.references.directional import Directions
+from gradtool.references.glance import glance
 from gradtool.references.joined import TOGETHER, Joined
 from gradtool.references.numeric import Numeric, Slopes, slopes
 from gradtool.references.sampling import EPSILON, Array, Field, Measure
@@ -26,6 +27,8 @@ Tie = tuple[int, ...]
 STEPS = 2.0 ** -np.array([20.0, 21.0])
 ROUNDING = 1e-9
 UNITS = 64
+GLANCE = 1e-6
+"""A share of the slopes that a glance may be off by; worse errors are looked at closely."""
 MOST_PAIRS = 60
 
 
@@ -46,6 +49,8 @@ def outside_valid_set(
         return None
     lines = _lines(ties, claimed.size)
     at = joined.inputs[TOGETHER]
+    if all_within(joined, lines, claimed, upstream):
+        return None
     field = Field(joined, TOGETHER, Directions(at, lines, np.nan_to_num(claimed)), measure, np.ones(len(lines), bool))
     with np.errstate(all="ignore"):
         found = slopes([field])[0]
@@ -62,6 +67,14 @@ def outside_valid_set(
                 if said is not None:
                     return Outside(tie if len(tie) == 1 or row >= rows[0] + 2 else (tie[row - rows[0]],), said)
     return None
+
+
+def all_within(joined: Joined, lines: Array, claimed: Array, upstream: Array) -> bool:
+    """Whether a glance sees the claim between the slopes on the two sides along every line, to some digits."""
+    left, right = glance(joined, TOGETHER, joined.inputs[TOGETHER], lines, upstream)
+    mine = lines @ claimed
+    slack = GLANCE * np.abs(lines) @ np.abs(claimed) + GLANCE * np.maximum(np.abs(left), np.abs(right))
+    return bool(((mine >= np.minimum(left, right) - slack) & (mine <= np.maximum(left, right) + slack)).all())
 
 
 def _lines(ties: Sequence[Tie], size: int) -> Array:
