@@ -24,7 +24,7 @@ from gradtool.target import Calling, Case, Run, Target, Values
 from gradtool.targets.points import Chosen, branch_points, random_points, tie_points
 from gradtool.tracebacks import user_traceback
 from gradtool.verdict.black_box import Judgement, NotNumbersError, PointJudge, Rule
-from gradtool.verdict.caller import Caller, Handed, UnsupportedError, checked_outputs, is_float
+from gradtool.verdict.caller import Caller, Handed, UnsupportedError, UserCodeError, checked_outputs, is_float
 
 Array = NDArray[Any]
 MORE_SIGHTS = 3
@@ -258,8 +258,8 @@ def _checked(target: Target, settings: Settings) -> TargetResult:
             examination.look(known=tried)
         except UnsupportedError as error:
             examination.unusable = str(error)
-        except (Exception, SystemExit) as error:
-            return _blank(target, Outcome.ERROR, error=user_traceback(error))
+        except UserCodeError as error:
+            return _blank(target, Outcome.ERROR, error=user_traceback(error.cause))
         tried.append(examination)
         if examination.verdict is Verdict.OK:
             break
@@ -272,8 +272,8 @@ def _checked(target: Target, settings: Settings) -> TargetResult:
         best.name_causes()
     except UnsupportedError as error:
         return _blank(target, Outcome.SKIPPED, notes=(*target.notes, str(error)))
-    except (Exception, SystemExit) as error:
-        return _blank(target, Outcome.ERROR, error=user_traceback(error))
+    except UserCodeError as error:
+        return _blank(target, Outcome.ERROR, error=user_traceback(error.cause))
     others = [e.calling.description for e in usable if e is not best]
     notes = [*target.notes, f"called as {best.calling.description}", *best.notes]
     if others and best.verdict is not Verdict.OK:
@@ -404,12 +404,10 @@ class _Examination:
         judge = look.judge
         try:
             look.gradients = dict(self.caller.backward(handed, [np.array(u) for u in judge.upstream]))
-        except NotImplementedError as error:
-            raise UnsupportedError(f"backward is not implemented {error}".rstrip()) from None
-        except UnsupportedError:
-            raise
-        except (Exception, SystemExit) as error:
-            look.raised = user_traceback(error)
+        except UserCodeError as error:
+            if isinstance(error.cause, NotImplementedError):
+                raise UnsupportedError(f"backward is not implemented {error.cause}".rstrip()) from None
+            look.raised = user_traceback(error.cause)
             return
         try:
             look.judgements = judge.judge(look.gradients)
@@ -507,11 +505,12 @@ class _Examination:
             if not always and judge.agrees_along_directions(gradients, seed=self.settings.seed):
                 return None
             return _Look(judge, point, gradients, judge.judge(gradients))
-        except (Exception, SystemExit) as error:
-            place = point.label or point.kind
-            said = f"at a point that gradtool chose ({place}) the code raised {type(error).__name__}: {error}"
-            if said not in self.notes and not isinstance(error, UnsupportedError | NotNumbersError):
+        except UserCodeError as error:
+            said = f"at a point that gradtool chose ({point.label or point.kind}) the code raised {error}"
+            if said not in self.notes:
                 self.notes.append(said)
+            return None
+        except (UnsupportedError, NotNumbersError):
             return None
 
     def turns_wrong(self) -> bool:
@@ -523,7 +522,7 @@ class _Examination:
             if self.verdict is Verdict.WRONG or any(found.is_wrong for found in self.hygiene):
                 self.name_causes()
                 return True
-        except (Exception, SystemExit):
+        except (UserCodeError, UnsupportedError, NotNumbersError):
             return False  # The setting is gradtool's own guess: what it does not take it need not take.
         return False
 

@@ -26,12 +26,17 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradtool.diagnosis.hygiene import Trial, differs
+from gradtool.verdict.caller import UserCodeError
 
 
 def find(trial: Trial) -> Iterator[str]:
     """One message for each gradient that differs."""
-    first = {name: np.array(value) for name, value in trial.arrays(trial.again(trial.upstream)).items()}
-    second = trial.arrays(trial.again(trial.upstream))
+    try:
+        first = {name: np.array(value) for name, value in trial.arrays(trial.again(trial.upstream)).items()}
+        second = trial.arrays(trial.again(trial.upstream))
+    except UserCodeError as error:
+        yield f"a second call with the same inputs raises ({error})"
+        return
     for name, value in first.items():
         if name in second and differs(value, second[name]):
             yield f"a second call with the same inputs gives another gradient of {name}"

@@ -23,7 +23,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradtool.diagnosis.hygiene import CLOSE, Trial
+from gradtool.diagnosis.hygiene import Trial
+
+LINEAR = 1e-5
+"""Rounding, also in single precision, breaks linearity by less than this share."""
+ZERO = 1e-7
 
 
 def find(trial: Trial) -> Iterator[str]:
@@ -44,10 +48,9 @@ def find(trial: Trial) -> Iterator[str]:
             continue
         one, two, both, zero = (part[name] for part in parts)
         size = abs(factors[0]) * np.max(np.abs(one), initial=0.0) + abs(factors[1]) * np.max(np.abs(two), initial=0.0)
-        single = any(part.dtype == np.float32 for part in trial.arrays(trial.gradients).values())
-        limit = (1e-4 if single else CLOSE) * float(size)
+        limit = LINEAR * float(size)
         with np.errstate(invalid="ignore"):
-            if np.max(np.abs(zero), initial=0.0) > limit:
+            if np.max(np.abs(zero), initial=0.0) > ZERO * np.max(np.abs(one), initial=0.0):
                 yield f"the gradient of {name} is not zero where the upstream gradient is"
             elif np.max(np.abs(both - factors[0] * one - factors[1] * two), initial=0.0) > limit:
                 yield f"the gradient of {name} is not linear in the upstream gradient"

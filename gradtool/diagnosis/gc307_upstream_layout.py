@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradtool.diagnosis.hygiene import Trial, differs
+from gradtool.verdict.caller import UserCodeError
 
 Array = NDArray[Any]
 
@@ -39,8 +40,8 @@ def find(trial: Trial) -> Iterator[str]:
         expected = trial.arrays(trial.again(upstream))
         try:
             found = trial.arrays(trial.caller.backward(trial.forward(), upstream))
-        except Exception as error:
-            yield f"backward raises {type(error).__name__} for a {layout} upstream gradient: {error}"
+        except UserCodeError as error:
+            yield f"backward raises for a {layout} upstream gradient ({error})"
             continue
         yield from _differences(layout, expected, found)
 
@@ -55,6 +56,8 @@ def _strided(array: Array) -> Array:
     """The same numbers, not contiguous."""
     if not array.ndim:
         return array
-    wide = np.repeat(array, 2, axis=-1)
-    view: Array = wide[..., ::2]
+    # An odd number of columns, so that no two axes can be merged without a copy.
+    wide = np.zeros((*array.shape[:-1], 2 * array.shape[-1] + 1), dtype=array.dtype)
+    view: Array = wide[..., 1::2]
+    view[...] = array
     return view

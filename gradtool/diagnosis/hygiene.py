@@ -6,6 +6,7 @@ sections "What it means", "Why it matters", "Example" and "What to do". ``find(t
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from gradtool.results import Hygiene
 from gradtool.target import Calling, Values
-from gradtool.verdict.caller import Caller, Handed
+from gradtool.verdict.caller import Caller, Handed, UserCodeError
 
 Array = NDArray[Any]
 CLOSE = 1e-9
@@ -108,12 +109,14 @@ HYGIENE_RULES: Mapping[str, HygieneRule] = _Rules()
 
 
 def find_hygiene(trial: Trial) -> list[Hygiene]:
-    """All findings, in the order of the codes. What the user's code raises in a rule's own calls is a finding of that rule,
-    or none; it never reaches the caller."""
+    """All findings, in the order of the codes. A rule calls backward with upstream gradients of its own; where the user's code
+    raises for one of them, that rule has nothing to say unless it says that."""
     found: list[Hygiene] = []
     with np.errstate(all="ignore"):
         for code, rule in HYGIENE_RULES.items():
-            messages = list(rule.find(trial))
+            messages: list[str] = []
+            with contextlib.suppress(UserCodeError):
+                messages.extend(rule.find(trial))
             if messages:
                 trial.found.add(code)
                 found.extend(Hygiene(code, message) for message in messages)

@@ -25,12 +25,14 @@ LARGE, DRAWS_LARGE = 10_000, 3
 
 
 def quick_allowance(plan: Plan, gradient: Array, contributions: Sequence[Array]) -> Array:
-    """A few roundings of what was added up: ``8 u`` times the sum of ``|contributions|``, and underflow."""
+    """A few roundings of each of the n ``contributions``, one more each time another is added, and underflow:
+    ``(8 + n) u`` times the sum of their sizes (Higham, *Accuracy and Stability of Numerical Algorithms*, section 4.2)."""
     info = np.finfo(plan.dtype)
     total = np.abs(gradient)
     if contributions:
         total = np.maximum(total, sum(np.abs(c) for c in contributions))
-    return np.asarray(QUICK * float(info.eps) / 2 * total + 4 * float(info.smallest_subnormal))
+    roundings = QUICK + len(contributions)
+    return np.asarray(roundings * float(info.eps) / 2 * total + 4 * float(info.smallest_subnormal))
 
 
 def rounding_allowance(plan: Plan, inputs: Mapping[str, Any], upstream: Any, gradients: Gradients) -> dict[str, Array]:

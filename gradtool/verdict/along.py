@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gradtool.references import GraphFunction, Samples, directional, find_entry
 from gradtool.references.directional import DIRECTIONS, MISS
+from gradtool.references.sampling import Evaluable, Measure
 
 Array = NDArray[Any]
 APART = 8
@@ -21,7 +22,8 @@ TOGETHER = "all"
 class Along(NamedTuple):
     """What random directions say of one input. ``value`` and ``error`` have its shape: the gradient itself and the size of an
     error that would have been seen, or, at an entry that was found to be wrong, what it should be. ``second`` is a second
-    measurement of that, along another direction. All are None where the directions found an error in another input."""
+    measurement of that, along another direction. All are None where the directions found an error in another input, and where
+    the function is not finite, so that there are no differences."""
 
     value: Array | None
     error: Array | None
@@ -40,6 +42,19 @@ def along_random_directions(
     for group in groups:
         found.update(_judged(_Joined(function, inputs, group), gradients, upstream))
     return found
+
+
+def measured_entry(
+    function: Evaluable, inputs: Mapping[str, Array], name: str, index: tuple[int, ...], upstream: Array, seed: int
+) -> tuple[float, float]:
+    """One entry of the gradient with respect to ``inputs[name]``, and its error: the derivative along a direction of random
+    length that has no other entry. Raises ``ValueError`` where the function is not finite."""
+    unit = np.zeros(inputs[name].shape)
+    unit[index] = 1.0
+    support = unit.astype(bool)
+    found = directional(function, inputs, unit, upstream, name, directions=1, seed=seed, support=support)
+    length = float(found.predicted[0])
+    return float(found.values[0]) / length, float(found.errors[0] + found.rounding[0]) / abs(length)
 
 
 class _Joined:
@@ -78,9 +93,12 @@ class _Joined:
 
 def _judged(joined: _Joined, gradients: Mapping[str, Array], upstream: Array) -> dict[str, Along]:
     claimed = joined.join(gradients)
+    size = f"{claimed.size:,} entries are too many for a difference each"
+    failure = Measure.of(joined, upstream).failure
+    if failure is not None:
+        return {name: Along(None, None, None, 0, f"{size}, and {failure}") for name in joined.shapes}
     found = directional(joined, joined.inputs, claimed, upstream, TOGETHER)
     evaluations = found.evaluations
-    size = f"{claimed.size:,} entries are too many for a difference each"
     wrong = None
     if not found.agrees:
         # Other directions, with other steps, must see it too; and it must be somewhere.
@@ -100,7 +118,7 @@ def _judged(joined: _Joined, gradients: Mapping[str, Array], upstream: Array) ->
             name: Along(np.asarray(gradients[name], dtype=np.float64), errors[name], None, evaluations, summary)
             for name in joined.shapes
         }
-    measured = [_entry(joined, claimed, wrong[0], upstream, seed) for seed in (3, 4)]
+    measured = [measured_entry(joined, joined.inputs, TOGETHER, wrong, upstream, seed) for seed in (3, 4)]
     by_name = [_one_entry_replaced(joined, claimed, wrong[0], *value_and_error) for value_and_error in measured]
     results = {}
     for name in joined.shapes:
@@ -112,17 +130,6 @@ def _judged(joined: _Joined, gradients: Mapping[str, Array], upstream: Array) ->
             summary = f"{size}; random directions differ, and halving them led to one entry"
             results[name] = Along(value, error, by_name[1][name], evaluations, summary)
     return results
-
-
-def _entry(joined: _Joined, claimed: Array, place: int, upstream: Array, seed: int) -> tuple[float, float]:
-    """One entry of the gradient and its error, by a direction that has no other entry."""
-    unit = np.zeros(claimed.size)
-    unit[place] = 1.0
-    found = directional(
-        joined, joined.inputs, unit, upstream, TOGETHER, directions=1, seed=seed, support=unit.astype(bool)
-    )
-    length = float(found.predicted[0])
-    return float(found.values[0]) / length, float(found.errors[0] + found.rounding[0]) / abs(length)
 
 
 def _one_entry_replaced(

@@ -22,7 +22,7 @@ from gradtool.references.numeric import Numeric, numeric_gradient
 from gradtool.references.plateau import plateau_difference
 from gradtool.results import Verdict, Worst
 from gradtool.target import Values
-from gradtool.verdict.caller import Caller, TargetFunction, flat, is_float, like
+from gradtool.verdict.caller import Caller, TargetFunction, UserCodeError, flat, is_float, like
 from gradtool.verdict.decide import RESOLUTION, Decision, Opinion, decide, scale_of
 from gradtool.verdict.kinks import Outside, Tie, all_within, mask_of, outside_valid_set, pairs_of
 
@@ -396,8 +396,8 @@ class PointJudge:
             values = {name: _nudged(value, rng) if is_float(value) else value for name, value in self.values.items()}
             try:
                 again = self.caller.gradients(values, [_nudged(u, rng) for u in self.upstream])
-            except Exception:  # noqa: S112 (the user's code: beside the point it may raise)
-                continue
+            except UserCodeError:
+                continue  # Beside the point it may.
             for name, first in base.items():
                 second = as_array(again.get(name))
                 if first is None or second is None or first.shape != second.shape:

@@ -23,6 +23,14 @@ class UnsupportedError(Exception):
     """What the user's code gives or takes cannot be checked (complex numbers, no floating-point output, ...)."""
 
 
+class UserCodeError(Exception):
+    """The user's forward or backward raised; ``cause`` is what it raised (``SystemExit`` too)."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(f"{type(cause).__name__}: {cause}")
+        self.cause = cause
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Handed:
     """A forward that was run, with the very arrays that it was handed and copies of them as they were before."""
@@ -47,15 +55,25 @@ class Caller:
         self._states = [_state(generator) for generator in generators]
 
     def forward(self, values: Values) -> Handed:
-        """A fresh forward on copies of ``values``. Raises what the user's code raises."""
+        """A fresh forward on copies of ``values``. Raises ``UserCodeError``."""
         self.forwards += 1
         handed = {name: fresh(value) for name, value in values.items()}
-        with self._pins():
-            return Handed(self.calling.start(handed), handed, values)
+        try:
+            with self._pins():
+                return Handed(self.calling.start(handed), handed, values)
+        except UnsupportedError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise UserCodeError(error) from error
 
     def backward(self, handed: Handed, upstream: Sequence[Array]) -> Mapping[str, Any]:
-        """The gradients for these very upstream arrays, one an output. Raises what the user's code raises."""
-        return handed.run.backward(*upstream)
+        """The gradients for these very upstream arrays, one an output. Raises ``UserCodeError``."""
+        try:
+            return handed.run.backward(*upstream)
+        except UnsupportedError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise UserCodeError(error) from error
 
     def gradients(self, values: Values, upstream: Sequence[Array]) -> Mapping[str, Any]:
         """A fresh forward and its backward, on copies of everything."""
@@ -131,7 +149,7 @@ class TargetFunction:
     """A target's forward at a point, as the numeric reference wants a function: its outputs as one flat vector.
 
     At a perturbed point ``ArithmeticError``, ``ValueError`` and ``LinAlgError`` count as leaving the domain; any other
-    exception of the user's code reaches the caller. Raises ``UnsupportedError`` where the outputs change their shape.
+    exception of the user's code raises ``UserCodeError``. Raises ``UnsupportedError`` where the outputs change their shape.
     """
 
     def __init__(self, caller: Caller, values: Values, outputs: Sequence[Array]) -> None:
@@ -160,8 +178,10 @@ class TargetFunction:
                 values[name] = like(self._values[name], rows[i])
             try:
                 outputs = self._caller.forward(values).run.outputs
-            except DOMAIN_ERRORS:
-                continue
+            except UserCodeError as error:
+                if isinstance(error.cause, DOMAIN_ERRORS):
+                    continue
+                raise
             row = flat(outputs)
             if row.size != self._base.size:
                 raise UnsupportedError(f"the outputs change their size, from {self._base.size} to {row.size}")

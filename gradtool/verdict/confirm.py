@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -19,18 +20,24 @@ from gradtool.references import (
     exact_run,
 )
 from gradtool.references.exact import AWAY_FROM_ZERO, TOWARDS_ZERO
+from gradtool.references.sampling import Measure
 from gradtool.results import Reference
+from gradtool.verdict.along import measured_entry
 
 Array = NDArray[Any]
 Index = tuple[int, ...]
 EXACT_DIGITS = 50
+SEED = 5
+"""Of the length of the direction that an entry is measured along."""
 AGREES = 1e-12
 """A forward that is within this share of the exact value computes the same function."""
 
 
 @dataclass(eq=False)
 class SecondMethod:
-    """A derivative found in a way that neither reference uses: a difference quotient in 80-digit arithmetic.
+    """A derivative found in a way that neither reference uses: a difference quotient in 80-digit arithmetic. Where that
+    cannot be had, the word of the other reference, and at last a difference with steps that the numeric reference does not
+    take.
 
     ``inputs`` and ``upstream`` are in double precision, and ``function`` is the program of ``plan`` on them. ``exact`` is the
     exact output rounded to float64, where a reference knows it.
@@ -43,17 +50,25 @@ class SecondMethod:
     exact: Array | None = None
 
     def derivative(self, name: str, index: Index, other: Reference) -> tuple[float, float] | None:
-        """The gradient's entry and its error; by the ``other`` reference where there is no exact form of the program that
-        gives the value of forward, or no derivative to be had from it. None where neither has a word."""
+        """The gradient's entry and its error; by the ``other`` reference or by a difference where there is no exact form of
+        the program that gives the value of forward, or no derivative to be had from it. None where nobody has a word."""
         if self.exact_form_is_faithful:
             found = central_difference_exact(
                 self.plan.graph, self.inputs, self.upstream, self.plan.resolved, name, index
             )
             if found is not None:
                 return found, abs(found) * float(np.finfo(np.float64).eps)
-        if other.value is None or other.error is None:
+        if other.value is not None and other.error is not None:
+            value, error = float(np.asarray(other.value)[index]), float(np.asarray(other.error)[index])
+            if isfinite(value) and isfinite(error):
+                return value, error
+        return self._difference_at(name, index)
+
+    def _difference_at(self, name: str, index: Index) -> tuple[float, float] | None:
+        if Measure.of(self.function, self.upstream).failure is not None:
             return None
-        return float(np.asarray(other.value)[index]), float(np.asarray(other.error)[index])
+        value, error = measured_entry(self.function, self.inputs, name, index, self.upstream, SEED)
+        return (value, error) if isfinite(value) and isfinite(error) else None
 
     @cached_property
     def exact_form_is_faithful(self) -> bool:

@@ -19,6 +19,7 @@ from gradtool.results import Verdict
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
 RESOLUTION = 1e-4
+LARGEST = float(np.finfo(np.float64).max)
 
 
 class Opinion(NamedTuple):
@@ -54,11 +55,14 @@ def decide(
     full: Callable[[], Array],
     tied: Mask,
     resolution: float = RESOLUTION,
+    small: float = np.inf,
+    largest: float = LARGEST,
 ) -> Decision:
     """Judge a gradient of any shape.
 
     ``scale`` is the size an error is measured against (see ``scale_of``); ``quick`` and ``full()`` are the two allowances
-    for rounding, of the gradient's shape; ``tied`` marks entries that depend on the convention at a kink.
+    for rounding, of the gradient's shape; ``tied`` marks entries that depend on the convention at a kink. Where the scale is
+    0, a bound up to ``small`` says that the gradient is zero. What is beyond ``largest`` may well be infinite.
     """
     if gradient.size == 0:
         return Decision(Verdict.OK, "empty: nothing to check")
@@ -66,7 +70,7 @@ def decide(
     reasons: list[str] = []
     nonfinite = ~np.isfinite(gradient) & ~tied
     if nonfinite.any():
-        decision = _judge_nonfinite(gradient, nonfinite, opinions)
+        decision = _judge_nonfinite(gradient, nonfinite, opinions, largest)
         if decision.verdict is Verdict.WRONG:
             return decision
         settled |= nonfinite
@@ -91,13 +95,16 @@ def decide(
             reasons.append(decision.reason or "")
         limit = resolution * scale
         with np.errstate(invalid="ignore"):
-            sharp = bound <= limit if limit > 0 else np.isfinite(bound)
+            sharp = bound <= (limit if limit > 0 else small)
+            sharp &= np.isfinite(bound)
             agreed |= ~outside & (difference <= bound) & sharp
             blunt = ~settled & ~outside & ~sharp
         if blunt.any():
             worst = float(np.max(bound[blunt]))
             reasons.append(
                 f"{opinion.method} is known only to ± {worst:.1g}, too wide to see an error of {resolution:g} of {scale:.3g}"
+                if limit > 0
+                else f"{opinion.method} and rounding together leave ± {worst:.1g}: too wide to tell it from zero"
             )
         if not outside.any():
             bounds.append(float(np.max(np.where(settled, 0.0, bound), initial=0.0)))
@@ -136,7 +143,7 @@ def _at(index: tuple[int, ...]) -> str:
     return f"entry {list(index)}: " if index else ""
 
 
-def _judge_nonfinite(gradient: Array, nonfinite: Mask, opinions: list[Opinion]) -> Decision:
+def _judge_nonfinite(gradient: Array, nonfinite: Mask, opinions: list[Opinion], largest: float) -> Decision:
     """A gradient that is not finite is WRONG where a reference is finite, but for points where no derivative exists."""
     index = _first(nonfinite)
     for opinion in opinions:
@@ -145,7 +152,7 @@ def _judge_nonfinite(gradient: Array, nonfinite: Mask, opinions: list[Opinion]) 
     for opinion in opinions:
         if opinion.value is None or opinion.error is None:
             continue
-        known = nonfinite & np.isfinite(opinion.value) & _is_sharp(opinion.value, opinion.error)
+        known = nonfinite & (np.abs(opinion.value) <= largest) & _is_sharp(opinion.value, opinion.error)
         if known.any():
             index = _first(known)
             theirs = float(opinion.value[index])

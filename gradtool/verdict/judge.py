@@ -176,7 +176,9 @@ class Judge:
                     quick=quick[name],
                     full=partial(self._full_allowance, name),
                     tied=self.tie_matters[name],
-                    resolution=RESOLUTION if self.plan.dtype == np.float64 else SINGLE_RESOLUTION,
+                    resolution=self.resolution,
+                    small=self.resolution * max(1.0, self.magnitude),
+                    largest=float(np.finfo(self.plan.dtype).max),
                 )
                 for name in gradient
             }
@@ -190,6 +192,18 @@ class Judge:
             full = {name: np.maximum(quick[name], self._full_allowance(name)) for name in gradient}
             decisions = judged(scale_of(gradient, full))
         return decisions
+
+    @cached_property
+    def resolution(self) -> float:
+        return RESOLUTION if self.plan.dtype == np.float64 else SINGLE_RESOLUTION
+
+    @cached_property
+    def magnitude(self) -> float:
+        """The size of what is differentiated."""
+        output = np.abs(np.asarray(self.values[self.plan.graph.output], dtype=np.float64))
+        with np.errstate(invalid="ignore", over="ignore"):
+            size = float(np.sum(np.abs(self.upstream) * output))
+        return size if np.isfinite(size) else 0.0
 
     def _full_allowance(self, name: str) -> Array:
         return self.full_allowance[name]

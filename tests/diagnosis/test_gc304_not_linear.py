@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+
+import gradtool
+from tests.diagnosis.hygiene_trials import X, codes, verdict
+
+
+@pytest.mark.parametrize(
+    "backward",
+    [
+        lambda d, x: np.maximum(d, 0) * np.cos(x),
+        lambda d, x: np.clip(d, -5, 5) * np.cos(x),
+        lambda d, x: d * np.cos(x) + 1e-3,
+        lambda d, x: d / np.linalg.norm(d) * np.cos(x),
+    ],
+)
+def test_upstream_that_is_clipped_dropped_or_normalized(backward):
+    assert "GC304" in codes(np.sin, backward)
+    assert verdict(np.sin, backward) == "WRONG"
+
+
+def test_a_linear_one_passes_also_in_single_precision():
+    assert codes(np.sin, lambda d, x: d * np.cos(x)) == []
+    single = X.astype(np.float32)
+    assert codes(np.sin, lambda d, x: d * np.cos(x), single) == []
+
+
+def test_what_does_not_depend_on_the_upstream_has_a_code_of_its_own():
+    report = gradtool.check(np.sin, lambda d, x: np.cos(x), inputs=[X])
+    assert [g.cause.code for g in report.gradients] == ["GC117"]
+    assert "GC304" not in [h.code for h in report.hygiene]

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from gradtool.references.plateau import plateau_difference
+from gradtool.references.sampling import FunctionEvaluable
+
+
+def found(function, x, noise=0.0):
+    f = FunctionEvaluable(function, {"x": np.asarray(x)})
+    f.base()
+    return plateau_difference(f, "x", np.asarray(x), (), 1.0, noise)
+
+
+@pytest.mark.parametrize(
+    ("function", "x", "expected"),
+    [
+        (np.sin, 1.3, np.cos(1.3)),
+        (np.exp, 30.0, np.exp(30.0)),
+        (np.exp, -700.0, np.exp(-700.0)),
+        (np.sqrt, 1e-6, 500.0),
+        (lambda x: 1e8 + np.sin(x), 1.0, np.cos(1.0)),
+        (lambda x: np.sin(1e5 * x), 0.3, 1e5 * np.cos(3e4)),
+        (lambda x: 1 / x, 1e-4, -1e8),
+        (lambda x: x**2, 1e8, 2e8),
+        (lambda x: np.maximum(x, 0), 1e-8, 1.0),
+        (lambda x: x * 0.0, 1.0, 0.0),
+        (lambda x: np.float32(np.sin(np.float32(x))), 1.3, np.cos(1.3)),
+    ],
+)
+def test_the_error_covers_the_truth_and_is_of_use(function, x, expected):
+    value, error = found(function, x)
+    assert abs(value - expected) <= error
+    assert error <= 1e-2 * max(abs(expected), 1e-300)
+
+
+@pytest.mark.parametrize("function", [lambda x: np.maximum(x, 0), np.abs, lambda x: np.abs(x) + np.sin(x)])
+def test_at_a_kink_it_says_nothing(function):
+    assert found(function, 0.0) is None
+
+
+def test_a_function_that_is_not_finite_has_none():
+    assert found(lambda x: x * np.inf, 1.0) is None
+
+
+def test_one_entry_of_an_array():
+    f = FunctionEvaluable(lambda x: (x**3).sum(axis=0), {"x": np.array([[1.0, 2.0], [3.0, 4.0]])})
+    f.base()
+    value, error = plateau_difference(f, "x", np.array([[1.0, 2.0], [3.0, 4.0]]), (1, 0), np.array([2.0, -1.0]))
+    assert abs(value - 54.0) <= error < 1e-6

@@ -1,0 +1,514 @@
+"""The whole check: right and wrong backwards, at ordinary and nasty points."""
+
+import os
+import random
+import warnings
+
+import numpy as np
+import pytest
+
+import gradtool
+from gradtool.checking import contracted, input_names
+from gradtool.results import Outcome, Verdict
+from gradtool.target import Calling, Case, Target
+
+RNG = np.random.default_rng(42)
+X, W, B = RNG.standard_normal((4, 3)), RNG.standard_normal((3, 5)), RNG.standard_normal(5)
+
+
+def affine(x, w, b):
+    return x @ w + b
+
+
+def affine_backward(dout, x, w, b):
+    return dout @ w.T, x.T @ dout, dout.sum(axis=0)
+
+
+def verdicts(report):
+    return {g.name: str(g.verdict) for g in report.gradients}
+
+
+def test_a_right_backward_is_ok_and_says_how_sure():
+    report = gradtool.check(affine, affine_backward, inputs=[X, W, B])
+    assert report.verdict is Outcome.OK
+    assert verdicts(report) == {"x": "OK", "w": "OK", "b": "OK"}
+    assert report.hygiene == ()
+    assert report["w"].detectable < 1e-9
+    assert report["w"].digits >= 12
+    assert report["w"].checked == report["w"].of == 15
+    assert report.notes == ("called as affine_backward(upstream, x, w, b)",)
+    assert (report.file, report.line) == (__file__, affine_backward.__code__.co_firstlineno)
+
+
+@pytest.mark.parametrize(
+    ("name", "backward"),
+    [
+        ("x", lambda d, x, w, b: (-d @ w.T, x.T @ d, d.sum(0))),
+        ("w", lambda d, x, w, b: (d @ w.T, 1.00001 * (x.T @ d), d.sum(0))),
+        ("b", lambda d, x, w, b: (d @ w.T, x.T @ d, d.mean(0))),
+        ("b", lambda d, x, w, b: (d @ w.T, x.T @ d, d)),
+        ("b", lambda d, x, w, b: (d @ w.T, x.T @ d, None)),
+        ("x", lambda d, x, w, b: (d @ w.T * np.nan, x.T @ d, d.sum(0))),
+        ("w", lambda d, x, w, b: (d @ w.T, (x.T @ d).astype(np.float32).astype(float), d.sum(0))),
+    ],
+)
+def test_one_wrong_gradient_is_wrong_and_no_other(name, backward):
+    report = gradtool.check(affine, backward, inputs=[X, W, B])
+    assert report.verdict is Outcome.WRONG
+    assert {n: v for n, v in verdicts(report).items() if v != "OK"} == {name: "WRONG"}
+    assert report[name].cause is not None
+
+
+def test_one_wrong_entry_is_located():
+    def backward(d, x, w, b):
+        dw = x.T @ d
+        dw[2, 3] *= 1.01
+        return d @ w.T, dw, d.sum(0)
+
+    report = gradtool.check(affine, backward, inputs=[X, W, B])
+    worst = report["w"].worst
+    assert worst.index == (2, 3)
+    assert worst.yours == pytest.approx(1.01 * worst.reference, rel=1e-8)
+    assert worst.error < 1e-9
+
+
+def test_none_is_right_where_the_gradient_is_zero_and_for_integers():
+    def forward(x, unused, labels):
+        return x[np.arange(len(labels)), labels]
+
+    def backward(d, x, unused, labels):
+        dx = np.zeros_like(x)
+        dx[np.arange(len(labels)), labels] = d
+        return dx, None, None
+
+    report = gradtool.check(forward, backward, inputs=[X, np.ones(2), np.array([0, 2, 1, 1])])
+    assert verdicts(report) == {"x": "OK", "unused": "OK"}
+
+
+def test_integers_alone_are_skipped_with_what_to_do():
+    report = gradtool.check(lambda x: x * 2.0, lambda d, x: d * 2.0, inputs=[3])
+    assert report.verdict is Outcome.SKIPPED
+    assert "give floats" in report.notes[-1]
+
+
+def test_python_floats_are_handed_over_as_python_floats():
+    seen = []
+
+    def forward(x):
+        seen.append(type(x))
+        return x * x
+
+    report = gradtool.check(forward, lambda d, x: 2 * x * d, inputs=[3.0])
+    assert report.verdict is Outcome.OK
+    assert set(seen) == {float}
+
+
+def test_several_outputs_get_an_upstream_each():
+    def forward(x):
+        return np.sin(x), (x**2).sum()
+
+    def backward(upstream, x):
+        first, second = upstream
+        return first * np.cos(x) + second * 2 * x
+
+    assert gradtool.check(forward, backward, inputs=[B]).verdict is Outcome.OK
+    wrong = gradtool.check(forward, lambda u, x: u[0] * np.cos(x), inputs=[B])
+    assert wrong.verdict is Outcome.WRONG
+
+
+def test_a_forward_that_raises_is_an_error_with_the_users_traceback():
+    def forward(x):
+        raise RuntimeError("no such layer")
+
+    report = gradtool.check(forward, lambda d, x: d, inputs=[B])
+    assert report.verdict is Outcome.ERROR
+    assert "no such layer" in report.error
+    assert "in forward" in report.error
+    assert "gradtool/checking.py" not in report.error
+
+
+def test_a_forward_that_exits_is_an_error():
+    def forward(x):
+        raise SystemExit(3)
+
+    assert gradtool.check(forward, lambda d, x: d, inputs=[B]).verdict is Outcome.ERROR
+
+
+def test_a_backward_that_raises_is_wrong():
+    report = gradtool.check(np.sin, lambda d, x: d @ np.ones((2, 2)), inputs=[B])
+    assert report.verdict is Outcome.WRONG
+    assert report.gradients[0].cause.code == "GC120"
+    assert "ValueError" in report.gradients[0].reason
+
+
+def test_a_backward_that_is_not_implemented_is_skipped():
+    def backward(d, x):
+        raise NotImplementedError("later")
+
+    report = gradtool.check(np.sin, backward, inputs=[B])
+    assert report.verdict is Outcome.SKIPPED
+    assert "not implemented" in report.notes[-1]
+    assert "later" in report.notes[-1]
+
+
+@pytest.mark.parametrize("forward", [lambda x: x + 1j, lambda x: (x > 0), lambda x: np.array([None, x.sum()])])
+def test_outputs_that_cannot_be_checked_are_skipped(forward):
+    assert gradtool.check(forward, lambda d, x: d, inputs=[B]).verdict is Outcome.SKIPPED
+
+
+def test_complex_gradients_are_skipped():
+    assert gradtool.check(np.sin, lambda d, x: d * 1j, inputs=[B]).verdict is Outcome.SKIPPED
+
+
+# Nasty points ----------------------------------------------------------------------------------------------------------
+
+
+def test_relu_that_is_right_everywhere_passes_with_either_convention_at_zero():
+    def right(d, x):
+        return d * (x > 0)
+
+    def other(d, x):
+        return d * (x >= 0)
+
+    for backward in (right, other):
+        assert gradtool.check(lambda x: np.maximum(x, 0), backward, inputs=[B]).verdict is Outcome.OK
+    report = gradtool.check(lambda x: np.maximum(x, 0), right, inputs=[np.array([0.0, 1.0, -1.0])])
+    assert report.verdict is Outcome.UNDECIDED
+    assert "tie or kink" in report["x"].reason
+    assert "to the left and 1 to the right" in report["x"].reason.replace("-", "") or "slope" in report["x"].reason
+
+
+def test_relu_that_is_wrong_at_zero_alone_is_wrong():
+    def backward(d, x):
+        return d * (x > 0) + 3.0 * d * (x == 0)
+
+    report = gradtool.check(lambda x: np.maximum(x, 0), backward, inputs=[B])
+    assert report.verdict is Outcome.WRONG
+    assert report["x"].point.kind == "tie"
+    assert "outside the valid set" in report["x"].reason
+
+
+def test_a_maximum_whose_ties_each_get_everything_is_wrong():
+    def backward(d, x):
+        return d[:, None] * (x == x.max(axis=1, keepdims=True))
+
+    report = gradtool.check(lambda x: x.max(axis=1), backward, inputs=[X])
+    assert report.verdict is Outcome.WRONG
+    assert report["x"].point.kind == "tie"
+
+
+@pytest.mark.parametrize("share", ["first", "equal"])
+def test_a_maximum_whose_ties_share_is_right(share):
+    def backward(d, x):
+        tied = x == x.max(axis=1, keepdims=True)
+        if share == "first":
+            mask = np.eye(x.shape[1])[tied.argmax(axis=1)]
+        else:
+            mask = tied / tied.sum(axis=1, keepdims=True)
+        return d[:, None] * mask
+
+    def forward(x):
+        return x.max(axis=1)
+
+    assert gradtool.check(forward, backward, inputs=[X]).verdict is Outcome.OK
+    at_ties = gradtool.check(forward, backward, inputs=[np.round(X)])
+    assert at_ties.verdict in (Outcome.OK, Outcome.UNDECIDED)
+
+
+def test_a_wrong_branch_far_from_the_given_point_is_found_and_shown():
+    def backward(d, x):
+        return np.where(x > 5, 1.0, 1 / (1 + np.exp(-x))) * d
+
+    report = gradtool.check(lambda x: np.logaddexp(0, x), backward, inputs=[B])
+    assert report.verdict is Outcome.WRONG
+    point = report["x"].point
+    assert point.kind == "branch"
+    assert np.max(point.inputs["x"]) > 5
+
+
+def test_points_that_are_chosen_stay_in_the_domain_that_is_shown():
+    seen = []
+
+    def forward(p):
+        seen.append(np.array(p))
+        return np.log(p)
+
+    rows = np.array([[0.2, 0.3, 0.5], [0.1, 0.8, 0.1]])
+    report = gradtool.check(forward, lambda d, p: d / p, inputs=[rows])
+    assert report.verdict is Outcome.OK
+    assert min(float(p.min()) for p in seen if np.isfinite(p).all()) > 0
+
+
+def test_no_points_beside_the_given_one_where_none_are_wanted():
+    def backward(d, x):
+        return np.where(x > 5, 1.0, 1 / (1 + np.exp(-x))) * d
+
+    report = gradtool.check(
+        lambda x: np.logaddexp(0, x), backward, inputs=[B], settings=gradtool.Settings(points=0)
+    )
+    assert report.verdict is Outcome.OK
+
+
+@pytest.mark.parametrize("scale", [1e8, 1e-8])
+def test_scale_neither_hides_nor_invents_an_error(scale):
+    x = scale * X
+    assert gradtool.check(lambda x: x**2, lambda d, x: 2 * x * d, inputs=[x]).verdict is Outcome.OK
+    assert gradtool.check(lambda x: x**2, lambda d, x: -2 * x * d, inputs=[x]).verdict is Outcome.WRONG
+
+
+def test_single_precision_is_judged_by_its_own_noise():
+    def forward(x):
+        return np.tanh(x.astype(np.float32) @ W.astype(np.float32))
+
+    def backward(d, x):
+        y = forward(x)
+        return (d * (1 - y**2)).astype(np.float32) @ W.astype(np.float32).T
+
+    report = gradtool.check(forward, backward, inputs=[X.astype(np.float32)])
+    assert report.verdict is Outcome.OK
+    assert 3 <= report["x"].digits <= 9
+    wrong = gradtool.check(forward, lambda d, x: 1.2 * backward(d, x), inputs=[X.astype(np.float32)])
+    assert wrong.verdict is Outcome.WRONG
+
+
+def test_an_ill_conditioned_backward_is_not_called_wrong():
+    """Normalizing columns that are constant but for 1e-9 loses seven digits, in whichever way it is written."""
+    x = 1.0 + 1e-9 * RNG.standard_normal((6, 3))
+
+    def forward(x):
+        return (x - x.mean(axis=0)) / np.sqrt(x.var(axis=0) + 1e-5)
+
+    def backward(d, x):
+        s = np.sqrt(x.var(axis=0) + 1e-5)
+        xh = (x - x.mean(axis=0)) / s
+        return (d - d.mean(axis=0) - xh * (d * xh).mean(axis=0)) / s
+
+    assert gradtool.check(forward, backward, inputs=[x]).verdict is not Outcome.WRONG
+
+
+def test_a_random_forward_is_pinned_and_said_to_be_random():
+    def forward(x):
+        return x * (np.random.rand(*x.shape) < 0.5)
+
+    masks = []
+
+    def remembering(x):
+        masks.append(np.random.rand(*x.shape) < 0.5)
+        return x * masks[-1]
+
+    report = gradtool.check(remembering, lambda d, x: d * masks[-1], inputs=[X])
+    assert report.verdict is Outcome.OK
+    assert [h.code for h in report.hygiene] == ["GC305"]
+    wrong = gradtool.check(forward, lambda d, x: d, inputs=[X])
+    assert wrong.verdict is Outcome.WRONG
+
+
+def test_a_generator_made_in_forward_is_pinned():
+    masks = []
+
+    def forward(x):
+        masks.append(np.random.default_rng().random(x.shape) < 0.5)
+        return x * masks[-1]
+
+    report = gradtool.check(forward, lambda d, x: d * masks[-1], inputs=[X])
+    assert report.verdict is Outcome.OK
+
+
+def test_a_forward_that_cannot_be_pinned_is_skipped():
+    count = [0]
+
+    def forward(x):
+        count[0] += 1
+        return x * count[0]
+
+    report = gradtool.check(forward, lambda d, x: d, inputs=[X])
+    assert report.verdict is Outcome.SKIPPED
+    assert "another result at every call" in report.notes[-1]
+
+
+def test_many_entries_are_checked_along_random_directions():
+    x = RNG.standard_normal(200_000)
+
+    def forward(x):
+        return (x**3).sum()
+
+    report = gradtool.check(forward, lambda d, x: 3 * d * x**2, inputs=[x], settings=gradtool.Settings(points=0))
+    assert report.verdict is Outcome.OK
+    assert report["x"].miss_probability == 1e-3
+    assert report["x"].evaluations < 300
+
+    def backward(d, x):
+        g = 3 * d * x**2
+        g[123_456] *= -1
+        return g
+
+    wrong = gradtool.check(forward, backward, inputs=[x], settings=gradtool.Settings(points=0))
+    assert wrong.verdict is Outcome.WRONG
+    assert wrong["x"].worst.index == (123_456,)
+
+
+def test_a_fixed_rule_is_used_and_said():
+    def backward(d, x):
+        return 1.001 * np.cos(x) * d
+
+    loose = gradtool.check(np.sin, backward, inputs=[B], settings=gradtool.Settings(rtol=1e-2, points=0))
+    assert loose.verdict is Outcome.OK
+    assert "fixed rule" in loose.gradients[0].reason
+    assert gradtool.check(np.sin, backward, inputs=[B]).verdict is Outcome.WRONG
+
+
+# What the user's code leaves behind ------------------------------------------------------------------------------------
+
+
+def test_nothing_of_what_the_users_code_changes_stays(tmp_path):
+    folder = os.getcwd()
+
+    def forward(x):
+        os.chdir(tmp_path)
+        np.seterr(all="raise")
+        warnings.simplefilter("error")
+        return x * 2
+
+    before = np.geterr()
+    x = B.copy()
+    assert gradtool.check(forward, lambda d, x: 2 * d, inputs=[x]).verdict is Outcome.OK
+    assert os.getcwd() == folder
+    assert np.geterr() == before
+    assert np.array_equal(x, B)
+
+
+def test_a_forward_that_spoils_its_input_is_noted_and_harms_nobody():
+    def forward(x):
+        x *= 2
+        return x + 0.0
+
+    x = B.copy()
+    report = gradtool.check(forward, lambda d, x: 2 * d, inputs=[x])
+    assert report.verdict is Outcome.OK
+    assert "forward changes its input x in place" in report.notes
+    assert np.array_equal(x, B)
+
+
+# Jacobians, value and gradient -------------------------------------------------------------------------------------------
+
+
+def rosen(x):
+    return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+
+
+def rosen_der(x):
+    g = np.zeros_like(x)
+    t = x[1:] - x[:-1] ** 2
+    g[1:] += 200 * t
+    g[:-1] += -400 * x[:-1] * t - 2 * (1 - x[:-1])
+    return g
+
+
+def test_check_jacobian_takes_gradients_and_jacobians():
+    at = np.array([0.3, -0.7, 1.2, 0.9])
+    assert gradtool.check_jacobian(rosen, rosen_der, at).verdict is Outcome.OK
+    A = RNG.standard_normal((3, 4))
+    assert gradtool.check_jacobian(lambda x: A @ x, lambda x: A, at).verdict is Outcome.OK
+    assert gradtool.check_jacobian(lambda x: A @ x, lambda x: A.T, at).verdict is Outcome.WRONG
+    assert gradtool.check_jacobian(rosen, lambda x: rosen_der(x) * (x < 1), at).verdict is Outcome.WRONG
+
+
+def test_check_value_and_grad():
+    at = np.array([0.3, -0.7, 1.2, 0.9])
+    assert gradtool.check_value_and_grad(lambda x: (rosen(x), rosen_der(x)), at).verdict is Outcome.OK
+    assert gradtool.check_value_and_grad(lambda x: (rosen(x), 2 * rosen_der(x)), at).verdict is Outcome.WRONG
+
+
+def test_a_jacobian_is_contracted_by_its_shape():
+    u, J = np.array([1.0, 2.0]), np.arange(6.0).reshape(2, 3)
+    assert contracted(u, J, (3,)).tolist() == [6.0, 9.0, 12.0]
+    assert contracted(u, np.array([3.0, 4.0]), (2,)).tolist() == [3.0, 8.0]
+    assert contracted(u, J.T, (3,)).shape == (3, 2)
+
+
+# Ways to call ------------------------------------------------------------------------------------------------------------
+
+
+def calling(description, backward):
+    class Run:
+        kept = None
+
+        def __init__(self, values):
+            self.x = values["x"]
+            self.outputs = (np.tanh(self.x),)
+
+        def backward(self, upstream):
+            return {"x": backward(upstream, self.x, self.outputs[0])}
+
+    return Calling(Run, description)
+
+
+def test_a_target_is_wrong_only_if_it_is_wrong_in_every_way_to_call_it():
+    of_input = calling("tanh_backward(d, x)", lambda d, x, y: d * (1 - x**2))
+    of_output = calling("tanh_backward(d, y)", lambda d, x, y: d * (1 - y**2))
+    nonsense = calling("tanh_backward(y, d)", lambda d, x, y: y * (1 - d**2))
+    target = Target("t", "test", "tanh", "tanh_backward", (Case({"x": B}, ("x",), (of_input, of_output)),))
+    report = gradtool.check_target(target)
+    assert report.verdict is Outcome.OK
+    assert "called as tanh_backward(d, y)" in report.notes
+    wrong = Target("t", "test", "tanh", "tanh_backward", (Case({"x": B}, ("x",), (of_input, nonsense)),))
+    report = gradtool.check_target(wrong)
+    assert report.verdict is Outcome.WRONG
+    assert any("also tried" in note for note in report.notes)
+
+
+def test_another_case_can_turn_a_target_wrong_and_is_named():
+    def case(stride, label):
+        def start(values):
+            class Run:
+                kept = None
+                outputs = (values["x"][::stride] * 2,)
+
+                def backward(self, upstream):
+                    dx = np.zeros_like(values["x"])
+                    dx[: len(upstream)] = 2 * upstream
+                    return {"x": dx}
+
+            return Run()
+
+        return Case({"x": np.arange(1.0, 7.0)}, ("x",), (Calling(start, "f"),), label)
+
+    target = Target("t", "test", "f", "b", (case(1, None), case(2, "stride=2")))
+    report = gradtool.check_target(target)
+    assert report.verdict is Outcome.WRONG
+    assert report["x"].point.label == "stride=2"
+
+
+def test_results_are_the_same_bytes_for_the_same_seed():
+    random.seed(1)
+    one = gradtool.check(affine, affine_backward, inputs=[X, W, B])
+    random.seed(2)
+    two = gradtool.check(affine, affine_backward, inputs=[X, W, B])
+    figures = [[(g.worst.yours, g.worst.reference, g.worst.error, g.detectable) for g in r.gradients] for r in (one, two)]
+    assert figures[0] == figures[1]
+
+
+def test_names_come_from_the_signature():
+    assert input_names(affine, 3) == ["x", "w", "b"]
+    assert input_names(lambda *a: a, 2) == ["x0", "x1"]
+    report = gradtool.check(affine, affine_backward, inputs=[X, W, B], names=["data", "weights", "bias"])
+    assert [g.name for g in report.gradients] == ["data", "weights", "bias"]
+
+
+def test_the_wrong_number_of_gradients_says_so():
+    report = gradtool.check(affine, lambda d, x, w, b: (d @ w.T, x.T @ d), inputs=[X, W, B])
+    assert report.verdict is Outcome.WRONG
+    assert "2 gradients for 3 inputs" in report.gradients[0].reason
+
+
+def test_bad_inputs_are_a_type_error():
+    with pytest.raises(TypeError, match="no number"):
+        gradtool.check(affine, affine_backward, inputs=["x", W, B])
+    with pytest.raises(TypeError, match="names"):
+        gradtool.check(affine, affine_backward, inputs=[X, W, B], names=["x"])
+
+
+def test_verdicts_of_gradients_are_the_words_of_the_contract():
+    report = gradtool.check(affine, affine_backward, inputs=[X, W, B])
+    assert isinstance(report.gradients[0].verdict, Verdict)
+    assert str(report.verdict) == "OK"

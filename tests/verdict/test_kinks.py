@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+
+from gradtool.references.joined import Joined
+from gradtool.references.sampling import Samples
+from gradtool.verdict.kinks import outside_valid_set, pairs_of
+
+UNIT = 2.0**-53
+
+
+class Function:
+    def __init__(self, function, at):
+        self.function, self.at = function, at
+
+    def base(self):
+        return np.atleast_1d(np.asarray(self.function(self.at), dtype=float)).ravel()
+
+    def many_inputs(self, points):
+        return Samples(np.array([np.atleast_1d(self.function(p)).ravel() for p in points["x"]], dtype=float))
+
+    def noise(self):
+        return None
+
+
+def outside(function, at, claim, ties, upstream=None):
+    at = np.asarray(at, dtype=float)
+    f = Function(function, at)
+    joined = Joined(f, {"x": at}, ["x"])
+    u = np.ones_like(f.base()) if upstream is None else np.asarray(upstream, dtype=float)
+    return outside_valid_set(joined, np.asarray(claim, dtype=float), ties, u, UNIT)
+
+
+@pytest.mark.parametrize(("claim", "valid"), [(0, True), (1, True), (0.3, True), (-0.1, False), (1.1, False), (2, False)])
+def test_relu_at_zero_takes_anything_between_its_slopes(claim, valid):
+    found = outside(lambda x: np.maximum(x, 0).sum(), [0.0, 2.0], [claim, 1], [(0,)])
+    assert (found is None) is valid
+    if found is not None:
+        assert found.places == (0,)
+        assert "[0, 1]" in found.said
+
+
+def test_tied_maxima_share_one():
+    ties = [(0,), (1,), (0, 1)]
+    for claim, valid in [((0.5, 0.5), True), ((1, 0), True), ((0.2, 0.8), True), ((1, 1), False), ((0, 0), False)]:
+        found = outside(np.max, [2.0, 2.0, 1.0], [*claim, 0], ties)
+        assert (found is None) is valid, claim
+
+
+def test_kinks_that_know_nothing_of_each_other_are_not_mixed_up():
+    """Two windows with upstream gradients of opposite sign: along the sum of them the slopes mean nothing."""
+
+    def windows(x):
+        return np.array([x[:2].max(), x[2:].max()])
+
+    ties = [(k,) for k in range(4)] + [(a, b) for a in range(4) for b in range(a + 1, 4)]
+    for share in ([1, 0], [0.5, 0.5], [0, 1]):
+        claim = np.concatenate((1.0 * np.array(share), -1.0 * np.array(share[::-1])))
+        assert outside(windows, [1.0, 1.0, 3.0, 3.0], claim, ties, upstream=[1.0, -1.0]) is None
+    assert outside(windows, [1.0, 1.0, 3.0, 3.0], [1, 1, -1, 0], ties, upstream=[1.0, -1.0]) is not None
+
+
+def test_without_a_kink_nothing_is_said():
+    assert outside(lambda x: np.sum(x**2), [1.0, 2.0], [7, 7], [(0,), (1,)]) is None
+
+
+def test_an_absolute_value_beside_something_large():
+    f = lambda x: 1e6 + np.abs(x[0])  # noqa: E731
+    assert outside(f, [0.0], [0.0], [(0,)]) is None
+    assert outside(f, [0.0], [1.5], [(0,)]) is not None
+
+
+def test_pairs_are_in_order_and_bounded():
+    pairs = pairs_of(list(range(0, 400, 2)), np.random.default_rng(0))
+    assert all(a < b for a, b in pairs)
+    assert len(pairs) <= 60
+    assert pairs_of([3], np.random.default_rng(0)) == []
