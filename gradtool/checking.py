@@ -339,8 +339,9 @@ class _Examination:
 
     # The given point ----------------------------------------------------------------------------------------------------
 
-    def look(self, known: Sequence[_Examination] = ()) -> None:
-        """Judge every gradient at the case's own point. Raises ``UnsupportedError``, and what forward raises."""
+    def look(self, known: Sequence[_Examination] = (), *, glance: bool = False) -> None:
+        """Judge every gradient at the case's own point; with ``glance`` only where one random direction, in which all inputs
+        move, shows a difference. Raises ``UnsupportedError`` and ``UserCodeError``."""
         if not self.wrt:
             raise UnsupportedError(_nothing_to_differentiate(self.case))
         values = self.case.values
@@ -356,7 +357,7 @@ class _Examination:
         )  # fmt: skip
         look = _Look(judge, Point("given", {}, self.case.label), {})
         self.looks.append(look)
-        self._judge(look, handed)
+        self._judge(look, handed, glance)
         self._enter(look)
 
     def _settled(self, values: Values) -> Handed:
@@ -399,7 +400,7 @@ class _Examination:
             drawn.append(u.astype(kind) if kind.kind == "f" else u)
         return drawn
 
-    def _judge(self, look: _Look, handed: Handed) -> None:
+    def _judge(self, look: _Look, handed: Handed, glance: bool) -> None:
         """Run backward and enter the judgements. Raises ``UnsupportedError`` where backward is not implemented."""
         judge = look.judge
         try:
@@ -410,6 +411,8 @@ class _Examination:
             look.raised = user_traceback(error.cause)
             return
         try:
+            if glance and judge.agrees_along_directions(look.gradients, seed=self.settings.seed):
+                return
             look.judgements = judge.judge(look.gradients)
         except NotNumbersError as error:
             raise UnsupportedError(str(error)) from None
@@ -423,7 +426,7 @@ class _Examination:
                     name, shape, Verdict.WRONG, 0, int(np.prod(shape)), point=look.point,
                     reason=f"backward raised {look.raised.splitlines()[-1]}",
                 )  # fmt: skip
-            else:
+            elif name in look.judgements:
                 self.gradients[name] = _result(name, look.judgements[name], look.point)
 
     # Hygiene and more points --------------------------------------------------------------------------------------------
@@ -516,7 +519,7 @@ class _Examination:
     def turns_wrong(self) -> bool:
         """Whether this case, another setting of a target that is right so far, shows that it is WRONG."""
         try:
-            self.look()
+            self.look(glance=True)
             if self.verdict is not Verdict.WRONG:
                 self.look_further()
             if self.verdict is Verdict.WRONG or any(found.is_wrong for found in self.hygiene):
@@ -575,7 +578,7 @@ class _Examination:
             tuple(np.asarray(o, dtype=np.float64) for o in judge.outputs),
             tuple(np.asarray(u, dtype=np.float64) for u in judge.upstream),
             look.gradients,
-            {name: judge.numeric[name].value for name in self.wrt},
+            {name: judge.numeric(name).value for name in self.wrt},
             {name: _bound_of(look, name) for name in self.wrt},
             lambda upstream: self.caller.gradients(judge.values, upstream),
             judge.jacobian,
@@ -585,7 +588,7 @@ class _Examination:
 def _bound_of(look: _Look, name: str) -> Array:
     """The reference's error with the allowance, where there is a judgement."""
     found = look.judgements.get(name)
-    return look.judge.numeric[name].error if found is None else found.error
+    return look.judge.numeric(name).error if found is None else found.error
 
 
 def _nothing_to_differentiate(case: Case) -> str:

@@ -20,6 +20,7 @@ from gradtool.references.jacobian import jacobian
 from gradtool.references.joined import TOGETHER, Joined
 from gradtool.references.numeric import Numeric, numeric_gradient
 from gradtool.references.plateau import plateau_difference
+from gradtool.references.quick import quick_gradient
 from gradtool.results import Verdict, Worst
 from gradtool.target import Values
 from gradtool.verdict.caller import Caller, TargetFunction, UserCodeError, flat, is_float, like
@@ -37,6 +38,8 @@ CONDITION_SAFETY = 8.0
 EVALUATIONS_AN_ENTRY = 18
 MOST_EVALUATIONS = 200_000
 MOST_DIGITS = 16
+QUICK = 1e-7
+"""What share of the scale an error must have to be worth seeing by the cheap reference: less, and the full one is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +119,10 @@ class PointJudge:
         self.function = TargetFunction(caller, values, outputs)
         self._weights = flat(upstream)
         self._arrays = {name: np.asarray(values[name], dtype=np.float64) for name in self.wrt}
-        if known is not None and known.is_same_question(self):
-            self.__dict__["numeric"] = known.numeric
+        same = known is not None and known.is_same_question(self)
+        self._full: dict[str, Numeric] = known._full if known is not None and same else {}
+        if known is not None and same:
+            self.__dict__["quick"] = known.quick
 
     def is_same_question(self, other: PointJudge) -> bool:
         """Whether the reference is the same: of the same inputs, with the same outputs and upstream."""
@@ -135,11 +140,24 @@ class PointJudge:
         return entries * EVALUATIONS_AN_ENTRY <= self.rule.most_evaluations
 
     @cached_property
-    def numeric(self) -> dict[str, Numeric]:
-        """The numeric reference of every input in ``wrt``."""
-        return numeric_gradient(
-            self.function, self._arrays, self._weights, self.wrt, max_evaluations=4 * self.rule.most_evaluations
-        )
+    def quick(self) -> dict[str, Numeric]:
+        """The cheap reference of every input in ``wrt``: enough for those whose gradient agrees with it."""
+        return quick_gradient(self.function, self._arrays, self._weights, self.wrt)
+
+    def numeric(self, name: str) -> Numeric:
+        """The best reference there is for an input; the full one is made where the cheap one does not say it all."""
+        if name not in self._full and not np.isfinite(self.quick[name].error).all():
+            self._make([name])
+        return self._full.get(name, self.quick[name])
+
+    def _make(self, names: Sequence[str]) -> None:
+        """Make the full reference for these inputs."""
+        missing = [name for name in names if name not in self._full]
+        if missing:
+            most = 4 * self.rule.most_evaluations
+            self._full |= numeric_gradient(
+                self.function, self._arrays, self._weights, missing, max_evaluations=most
+            )
 
     @cached_property
     def magnitude(self) -> float:
@@ -187,21 +205,37 @@ class PointJudge:
         claims = self._claims(gradients)
         if not self.affordable:
             return self._judged_along(claims, gradients)
-        right = {name: self.numeric[name].value for name in self.wrt}
-        scales = self._scales()
+        scales = _scales(self.quick)
+        open_ = [name for name in self.wrt if not self._agrees_quickly(name, claims[name], scales[name], gradients)]
+        self._make(open_)
+        scales = _scales({name: self._full.get(name, self.quick[name]) for name in self.wrt})
         found = {}
         for name in self.wrt:
-            noise = self.numeric[name].noise
-            unit = self.unit(gradients, noise)
-            allowance = np.maximum(UNITS * unit, noise) * np.maximum(np.abs(np.nan_to_num(right[name])), scales[name])
+            allowance = self._allowance(self.numeric(name), scales[name], gradients)
             found[name] = self._judged(name, claims[name], allowance, scales[name], gradients)
         return self._judged_together(found, claims, gradients)
+
+    def _agrees_quickly(
+        self, name: str, claim: Array | None, scale: float, gradients: Mapping[str, Any]
+    ) -> bool:
+        quick = self.quick[name]
+        if claim is None or claim.shape != quick.value.shape or self.rule.is_fixed or scale == 0:
+            return False
+        bound = quick.error + self._allowance(quick, scale, gradients)
+        with np.errstate(invalid="ignore"):
+            apart = np.abs(claim.astype(np.float64) - quick.value)
+        return bool((apart <= bound).all() and (bound <= min(QUICK, self.resolution(quick.noise)) * scale).all())
+
+    def _allowance(self, numeric: Numeric, scale: float, gradients: Mapping[str, Any]) -> Array:
+        share = max(UNITS * self.unit(gradients, numeric.noise), numeric.noise)
+        found: Array = share * np.maximum(np.abs(np.nan_to_num(numeric.value)), scale)
+        return found
 
     def _judged_together(
         self, found: dict[str, Judgement], claims: Mapping[str, Array | None], gradients: Mapping[str, Any]
     ) -> dict[str, Judgement]:
         """Entries at kinks must lie in the valid set one by one, and in pairs that meet in one kink."""
-        kinks = {name: mask_of(self.numeric[name]) for name in self.wrt}
+        kinks = {name: mask_of(self.numeric(name)) for name in self.wrt}
         if not any(mask.any() for mask in kinks.values()) or self.rule.is_fixed:
             return found
         places = [int(k) for k in np.flatnonzero(np.concatenate([kinks[name].ravel() for name in self.wrt]))]
@@ -237,7 +271,7 @@ class PointJudge:
     def _at_a_tie(
         self, judgement: Judgement, name: str, index: tuple[int, ...], outside: Outside, claim: Array | None
     ) -> Judgement:
-        numeric = self.numeric[name] if self.affordable else None
+        numeric = self.numeric(name) if self.affordable else None
         mine = None if claim is None else float(claim[index])
         worst = judgement.worst
         if numeric is not None:
@@ -254,7 +288,7 @@ class PointJudge:
             return {}
         found = {}
         for name, index in self._names_of(outside.places):
-            numeric = self.numeric[name]
+            numeric = self.numeric(name)
             blank = Judgement(
                 Verdict.OK, None, numeric.value, numeric.error, checked=numeric.value.size,
                 evaluations=numeric.evaluations,
@@ -264,11 +298,6 @@ class PointJudge:
 
     def _claims(self, gradients: Mapping[str, Any]) -> dict[str, Array | None]:
         return {name: as_array(gradients.get(name)) for name in self.wrt}
-
-    def _scales(self) -> dict[str, float]:
-        right = {name: np.nan_to_num(self.numeric[name].value) for name in self.wrt}
-        doubts = {name: np.where(np.isfinite(n.error), n.error, 0.0) for name, n in self.numeric.items()}
-        return scale_of(right, doubts)
 
     def unit(self, gradients: Mapping[str, Any], noise: float) -> float:
         """The unit roundoff of what was computed: single precision where forward, its inputs or a gradient is single."""
@@ -293,7 +322,7 @@ class PointJudge:
     def _judged(
         self, name: str, claim: Array | None, allowance: Array, scale: float, gradients: Mapping[str, Any]
     ) -> Judgement:
-        numeric = self.numeric[name]
+        numeric = self.numeric(name)
         shape = numeric.value.shape
         blank = Judgement(
             Verdict.OK, None, numeric.value, numeric.error + allowance,
@@ -371,7 +400,7 @@ class PointJudge:
 
     def _second_word(self, name: str) -> Callable[[tuple[int, ...]], tuple[float, float] | None]:
         def confirm(index: tuple[int, ...]) -> tuple[float, float] | None:
-            noise = self.numeric[name].noise if self.numeric[name].noise > SINGLE_NOISE else 0.0
+            noise = self.numeric(name).noise if self.numeric(name).noise > SINGLE_NOISE else 0.0
             return plateau_difference(self.function, name, self._arrays[name], index, self._weights, noise)
 
         return confirm
@@ -473,6 +502,13 @@ class PointJudge:
             blank, verdict=Verdict.WRONG, reason=said, problem=problem, worst=worst, right=right, error=error,
             **_relative(worst),
         )  # fmt: skip
+
+
+def _scales(references: Mapping[str, Numeric]) -> dict[str, float]:
+    """What errors are measured against, by the references rather than by what the user claims."""
+    right = {name: np.nan_to_num(n.value) for name, n in references.items()}
+    doubts = {name: np.where(np.isfinite(n.error), n.error, 0.0) for name, n in references.items()}
+    return scale_of(right, doubts)
 
 
 def _figures(yours: Array, numeric: Numeric, bound: Array, scale: float) -> dict[str, Any]:
