@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import time
 
 import numpy as np
 import pytest
@@ -53,6 +54,15 @@ def test_the_first_example():
         ("acos(x)", {"x": 1 - 1e-12}),
         ("x^x", {"x": 1e-6}),
         ("lgamma(x)", {"x": 1e10}),
+        ("logsigmoid(x)", {"x": 700.0}),
+        ("exp(x)*1e300 + y", {"x": -800.0, "y": 1.0}),
+        ("x*1e-200*1e-200*1e300", {"x": 1.0}),
+        ("lgamma(atan(exp(x)))", {"x": 539.0}),
+        ("sqrt(relu(x))", {"x": -1.0}),
+        ("max(x, y)", {"x": 1.0, "y": math.nextafter(1.0, 2.0)}),
+        ("max(((x + 1e8) - 1e8)^2, y)", {"x": 0.1, "y": -1.0}),
+        ("mae(acos(sign(x)), x)", {"x": 0.92}),
+        ("digamma(x)", {"x": -55599415.93695432}),
     ],
     ids=str,
 )
@@ -293,3 +303,66 @@ def test_micro_batches_need_their_weights(sizes):
 def test_micro_batches_that_do_not_fit(axes, sizes, words):
     with pytest.raises(InputError, match=words):
         gradtool.evaluate(gradtool.parse("mean((X@w - T)^2)"), BATCH, micro_batches=(axes, sizes))
+
+
+def test_nan_is_not_wrong_where_the_function_exists_at_the_point_alone():
+    """x^x with a negative x is a real number at integers only: there is no slope to compare with."""
+    for references in (["symbolic"], ["numeric"], ["symbolic", "numeric"]):
+        result = gradtool.evaluate(gradtool.parse("max(x^x, y)"), {"x": -3.0, "y": 1.0}, references=references)
+        assert result["x"].verdict is not Verdict.WRONG, references
+
+
+@pytest.mark.parametrize(("program", "x"), [("(1 - cos(x))/x^2", 1e-8), ("(exp(x) - 1)/x", 1e-12)])
+@pytest.mark.parametrize("references", [["symbolic"], ["numeric"], ["symbolic", "numeric"]], ids=str)
+def test_a_gradient_without_a_right_digit_is_neither_ok_nor_wrong(program, x, references):
+    result = gradtool.evaluate(gradtool.parse(program), {"x": x}, references=references)
+    assert abs(result["x"].gradient) > 1e7
+    assert result["x"].verdict is Verdict.UNDECIDED
+
+
+@pytest.mark.parametrize("program", ["exp(x)", "x*1e20*1e20*x"])
+def test_what_single_precision_cannot_hold_is_rightly_infinite(program):
+    result = gradtool.evaluate(gradtool.parse(program), {"x": 100.0}, dtype="float32")
+    assert result["x"].gradient == math.inf
+    assert result["x"].verdict is Verdict.UNDECIDED
+    assert "GT102" in {d.code for d in result.diagnostics}
+
+
+@pytest.mark.parametrize("x", [math.inf, -math.inf, math.nan, [1.0, math.inf]])
+@pytest.mark.parametrize("program", ["exp(x)", "relu(x)", "sum(x)", "max(x, 0)", "sigmoid(x)", "x^2", "norm(x)"])
+def test_inputs_that_are_not_finite_are_never_wrong(program, x):
+    result = gradtool.evaluate(gradtool.parse(program), {"x": x}, upstream="ones")
+    assert result["x"].verdict is not Verdict.WRONG
+
+
+@pytest.mark.parametrize(
+    ("program", "shapes"),
+    [
+        ("sum(tanh(A@B))", {"A": (200, 200), "B": (200, 200)}),
+        ("sum(x^2)", {"x": (100_000,)}),
+        ("sum(100*(x[1:] - x[:-1]^2)^2 + (1 - x[:-1])^2)", {"x": (1000,)}),
+        ("mean(tanh(x)*w)", {"x": (20_000,), "w": (20_000,)}),
+        ("max(x) + sum(relu(x))", {"x": (20_000,)}),
+    ],
+)
+def test_large_inputs_are_decided_in_seconds(program, shapes):
+    rng = np.random.default_rng(3)
+    inputs = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+    start = time.perf_counter()
+    result = gradtool.evaluate(gradtool.parse(program), inputs, references=["numeric"])
+    assert time.perf_counter() - start < 30
+    assert result.verdict is Verdict.OK, [i.reason for i in result.inputs]
+
+
+@pytest.mark.parametrize("references", [["numeric"], ["symbolic", "numeric"]], ids=str)
+def test_a_wrong_derivative_in_a_large_program_is_wrong(references, monkeypatch):
+    tanh = REGISTRY["tanh"]
+    spoiled = dataclasses.replace(tanh, local=(lambda out, x: 1.01 * (1 - out * out),), scalar=None)
+    monkeypatch.setitem(REGISTRY, "tanh", spoiled)
+    rng = np.random.default_rng(5)
+    for size in (30, 200):
+        inputs = {"A": rng.normal(size=(size, size)), "x": rng.normal(size=size)}
+        result = gradtool.evaluate(
+            gradtool.parse("sum(tanh(A@A@x/10))"), inputs, references=references, max_symbolic=1000
+        )
+        assert result["A"].verdict is Verdict.WRONG, result["A"].reason

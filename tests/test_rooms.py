@@ -16,7 +16,8 @@ FLOORS = [
     ["asserting"],
     ["report"],
     ["isolation"],
-    ["configuration", "baseline"],
+    ["configuration", "acceptance", "selection"],
+    ["minimal_case", "self_test"],
     ["evaluation", "checking"],
     ["targets"],
     ["diagnosis"],
@@ -31,7 +32,8 @@ FLOORS = [
     ["results"],
 ]
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
-SLOW = {"numpy", "scipy", "sympy", "mpmath", "rich"}
+SLOW = {"numpy", "scipy", "sympy", "mpmath", "rich", "torch", "jax"}
+RUNS_THE_USERS_MODULE = PACKAGE / "targets" / "loading.py"
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py")
 
 
@@ -77,9 +79,9 @@ def test_imports_inside_functions_are_slow_libraries(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_nothing_is_executed_or_unpickled(path):
-    """Expressions and values are data."""
+    """Expressions and values are data. The one thing that is run is the module that a user points ``check`` at."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and path != RUNS_THE_USERS_MODULE:
             assert node.func.id not in ("eval", "exec", "compile", "__import__"), f"{path.name}:{node.lineno}"
         if isinstance(node, ast.Attribute):
             assert node.attr not in ("sympify", "parse_expr", "lambdify"), f"{path.name}:{node.lineno}"

@@ -162,7 +162,7 @@ def _downstream(
     if operation.elementwise:
         local = operation.local_of(position)(value, *arguments, **settled.parameters)
         if perturb is not None and not operation.switch:
-            local = underflown(np.asarray(local, dtype=plan.dtype), arguments)
+            local = perturb(underflown(np.asarray(local, dtype=plan.dtype), arguments))
         return sum_to(np.asarray(_through(operation, upstream, local, perturb), dtype=plan.dtype), shape)
     downstream = operation.vjp_of(position)(upstream, value, *arguments, **settled.parameters)
     return np.asarray(downstream, dtype=plan.dtype).reshape(shape)

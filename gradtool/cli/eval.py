@@ -144,7 +144,7 @@ class ExpressionCommand(click.Command):
     help="Leave SymPy out where it would have more scalar operations to do.",
 )
 @options.output_options("eval")
-@options.verdict_options
+@options.verdict_options("eval")
 @click.pass_context
 def evaluate_command(
     ctx: click.Context,

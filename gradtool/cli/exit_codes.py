@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gradtool.results import EvaluationResult
+    from gradtool.results import CheckReport, EvaluationResult
 
 
 class ExitCode(IntEnum):
@@ -40,4 +40,25 @@ def of_evaluation(result: EvaluationResult, *, strict: bool, fail_on: Collection
         return ExitCode.NOTHING
     if strict and result.verdict == "UNDECIDED":
         return ExitCode.UNDECIDED
+    return ExitCode.AGREED
+
+
+def of_check(report: CheckReport, *, strict: bool, fail_on: Collection[str]) -> ExitCode:
+    """The code for what ``check`` found: the first of 1, 3, 4, 5 and 0 that applies.
+
+    What is declared intentional, or accepted by a comment or a baseline, never changes the code; it has been checked all the
+    same. ``fail_on`` names causes (GC1xx) and hygiene (GC3xx).
+    """
+    counting = [found for found in report.targets if found.intentional is None and found.accepted is None]
+    codes = {hygiene.code for found in counting for hygiene in found.hygiene}
+    codes |= {gradient.cause.code for found in counting for gradient in found.gradients if gradient.cause is not None}
+    outcomes = {str(found.verdict) for found in counting}
+    if any(found.fails for found in counting) or not codes.isdisjoint(fail_on):
+        return ExitCode.WRONG
+    if any(found.verdict == "ERROR" for found in report.targets):
+        return ExitCode.FAILED
+    if strict and (report.skipped or not outcomes.isdisjoint({"UNDECIDED", "SKIPPED"})):
+        return ExitCode.UNDECIDED
+    if not any(found.verdict in ("OK", "WRONG", "UNDECIDED") for found in report.targets):
+        return ExitCode.NOTHING
     return ExitCode.AGREED

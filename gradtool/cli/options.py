@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import takewhile
 from math import isfinite
 from pathlib import Path
@@ -100,7 +100,7 @@ def output_options(command: str) -> Callable[[F], F]:
             (
                 click.option("--format", "format_name", type=click.Choice(report.formats(command)), default="table",
                              show_default=True, help="How to write the result to standard output."),
-                click.option("--output-file", "output_files", type=output_file(command), multiple=True,
+                click.option("--output-file", "--output", "output_files", type=output_file(command), multiple=True,
                              metavar="[FORMAT=]FILE", help="Write the result to FILE as well. Repeatable."),
                 click.option("--full", is_flag=True, help="Show all rows, and every array entry by entry."),
                 click.option("--max-elements", type=click.IntRange(min=0), default=1000, show_default=True, metavar="N",
@@ -115,17 +115,25 @@ def output_options(command: str) -> Callable[[F], F]:
     return decorate
 
 
-def verdict_options(function: F) -> F:
+def verdict_options(command: str) -> Callable[[F], F]:
     """What makes the command fail."""
-    for option in reversed(
-        (
-            click.option("--strict", is_flag=True, help="Exit with 4 where something could not be decided."),
-            click.option("--fail-on", "fail_on", type=name_list, multiple=True, metavar="CODES",
-                         help="Exit with 1 where one of these diagnostics is found (GT101,GT102,...)."),
-        )
-    ):  # fmt: skip
-        function = option(function)
-    return function
+    codes = {"check": "causes or warnings is found (GC114,GC305,...)"}.get(
+        command, "diagnostics is found (GT101,GT102,...)"
+    )
+
+    def decorate(function: F) -> F:
+        for option in reversed(
+            (
+                click.option("--strict/--no-strict", default=False,
+                             help="Exit with 4 where something could not be decided."),
+                click.option("--fail-on", "fail_on", type=name_list, multiple=True, metavar="CODES",
+                             help=f"Exit with 1 where one of these {codes}."),
+            )
+        ):  # fmt: skip
+            function = option(function)
+        return function
+
+    return decorate
 
 
 def flatten(lists: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
@@ -133,13 +141,14 @@ def flatten(lists: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(name for names in lists for name in names)
 
 
-def diagnostic_codes(lists: Sequence[tuple[str, ...]]) -> frozenset[str]:
-    """The codes of ``--fail-on``. Raises ``click.UsageError`` for one that does not exist."""
+def diagnostic_codes(lists: Sequence[tuple[str, ...]], known: Collection[str] | None = None) -> frozenset[str]:
+    """The codes of ``--fail-on``, out of ``known`` (None: the diagnostics of a graph's health). Raises
+    ``click.UsageError`` for one that does not exist."""
     codes = frozenset(code.upper() for code in flatten(lists))
     if codes:  # The rules are loaded only where they are asked for.
-        for code in sorted(codes - set(gradtool.HEALTH_RULES)):
-            known = ", ".join(gradtool.HEALTH_RULES)
-            raise click.UsageError(f"--fail-on: there is no diagnostic {code!r}; there are {known}")
+        there_are = gradtool.HEALTH_RULES if known is None else known
+        for code in sorted(codes - set(there_are)):
+            raise click.UsageError(f"--fail-on: there is no diagnostic {code!r}; there are {', '.join(there_are)}")
     return codes
 
 

@@ -354,3 +354,108 @@ declare(
         ),
     )
 )  # fmt: skip
+
+
+# --- take, scatter: any entries to any places ---
+
+
+def _places(given: Mapping[str, Any], size: int, shape: Shape) -> Array:
+    """``places`` as a vector of indices into ``size`` entries."""
+    wanted = given["places"]
+    places = np.array((wanted,) if isinstance(wanted, int) else wanted, dtype=np.int64).reshape(-1)
+    outside = places[(places < 0) | (places >= size)]
+    if outside.size:
+        raise OperationError(
+            f"place {outside[0]} is out of range: shape {show_shape(shape)} has places 0 to {size - 1}, "
+            "counted along its rows"
+        )
+    return places
+
+
+def _shape_or(given: Mapping[str, Any], default: Shape) -> Shape:
+    wanted = given.get("shape")
+    return default if wanted is None else (wanted,) if isinstance(wanted, int) else tuple(wanted)
+
+
+def _resolve_take(shapes: Sequence[Shape], given: Mapping[str, Any]) -> Resolved:
+    (shape,) = shapes
+    places = _places(given, prod(shape), shape)
+    wanted = _shape_or(given, (places.size,))
+    if prod(wanted) != places.size:
+        raise OperationError(f"{places.size} places cannot fill shape {show_shape(wanted)}, which has {prod(wanted)}")
+    return Resolved(wanted, {"places": places, "shape": wanted, "rank": len(shape)})
+
+
+def _take(x: Any, places: Array, shape: Shape, rank: int) -> Array:
+    x = np.asarray(x)
+    batch = x.shape[: x.ndim - rank]
+    return np.asarray(x.reshape((*batch, prod(x.shape[x.ndim - rank :])))[..., places].reshape((*batch, *shape)))
+
+
+def _added_up(x: Any, places: Array, size: int) -> Array:
+    """The entries of ``x`` added up at ``places`` of a vector of zeros."""
+    return np.bincount(places, weights=np.ravel(x), minlength=size).astype(np.float64)
+
+
+declare(
+    Operation(
+        name="take", arguments=(Argument("x"),),
+        parameters=(Parameter("places", "shape", ...), Parameter("shape", "shape", None)),
+        formula="the entries at these places of the flattened x, as often as they are named",
+        derivative="1 from an entry to each of its new places", derivative_range="{0, 1}", resolve=_resolve_take,
+        forward=_take,
+        vjp=(
+            lambda upstream, out, x, places, shape, rank: _added_up(upstream, places, np.size(x)).reshape(np.shape(x)),
+        ),
+        rules=("{upstream} added up at the places of {x} it was taken from",),
+        symbolic=lambda S, x, places, shape, rank: x.reshape(-1)[places].reshape(shape),
+        cases=(
+            Case(((5,),), {"places": (4, 0, 0)}), Case(((2, 3),), {"places": (5, 1, 1, 0), "shape": (2, 2)}),
+            Case(((2, 2),), {"places": 3, "shape": (1,)}), Case(((),), {"places": (0, 0)}),
+        ),
+    )
+)  # fmt: skip
+
+
+def _resolve_scatter(shapes: Sequence[Shape], given: Mapping[str, Any]) -> Resolved:
+    (shape,) = shapes
+    wanted = _shape_or(given, ())
+    places = _places(given, prod(wanted), wanted)
+    if places.size != prod(shape):
+        raise OperationError(
+            f"{places.size} places do not fit shape {show_shape(shape)}, which has {prod(shape)} entries"
+        )
+    return Resolved(wanted, {"places": places, "shape": wanted, "rank": len(shape)})
+
+
+def _scatter(x: Any, places: Array, shape: Shape, rank: int) -> Array:
+    x = np.asarray(x)
+    batch = x.shape[: x.ndim - rank]
+    rows = x.reshape((prod(batch), places.size))
+    found = [_added_up(row, places, prod(shape)) for row in rows]
+    return np.asarray(found, dtype=np.float64).reshape((*batch, *shape))
+
+
+def _exact_scatter(S: Any, x: Any, places: Array, shape: Shape, rank: int) -> Array:
+    result = np.empty(prod(shape), dtype=object)
+    result[:] = S.number(0)
+    for entry, place in zip(np.reshape(x, -1), places, strict=True):
+        result[place] = result[place] + entry
+    return result.reshape(shape)
+
+
+declare(
+    Operation(
+        name="scatter", arguments=(Argument("x"),),
+        parameters=(Parameter("places", "shape", ...), Parameter("shape", "shape", ...)),
+        formula="the entries of x added up at these places of an array of zeros, counted along its rows",
+        derivative="1 from an entry to its place", derivative_range="{0, 1}", resolve=_resolve_scatter,
+        forward=_scatter,
+        vjp=(lambda upstream, out, x, places, shape, rank: np.ravel(upstream)[places].reshape(np.shape(x)),),
+        rules=("{upstream} at the places of {x}",), symbolic=_exact_scatter,
+        cases=(
+            Case(((3,),), {"places": (4, 0, 0), "shape": (5,)}), Case(((2, 2),), {"places": (5, 1, 2, 0), "shape": (2, 3)}),
+            Case(((),), {"places": (1,), "shape": 2}),
+        ),
+    )
+)  # fmt: skip

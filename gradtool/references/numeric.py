@@ -63,6 +63,8 @@ class Numeric:
     evaluations: int
     status: Literal["ok", "skipped", "failed"] = "ok"
     reason: str | None = None
+    noise: float = 0.0
+    """The function's noise beside the base point, known or measured, as a share of the size of its output."""
 
 
 def numeric_gradient(
@@ -105,7 +107,7 @@ def numeric_gradient(
             fields.append(Field(function, name, line, measure, mask))
         found = plain_slopes(fields, step) if step is not None else slopes(fields, max_evaluations)
     for place, lot in zip(fields, found, strict=True):
-        result[place.name] = lot.shaped(points[place.name].shape, place.evaluations)
+        result[place.name] = lot.shaped(points[place.name].shape, place.evaluations, place.relative)
     return {name: result[name] for name in names}
 
 
@@ -154,10 +156,11 @@ class Slopes:
         self.error[beyond] = np.nan_to_num((apart + other.error)[beyond], nan=np.inf, posinf=np.inf)
         self.settled &= ~beyond
 
-    def shaped(self, shape: tuple[int, ...], evaluations: int) -> Numeric:
+    def shaped(self, shape: tuple[int, ...], evaluations: int, noise: float) -> Numeric:
         """The result for one input."""
         value, error, left, right = (a.reshape(shape) for a in (self.value, self.error, self.left, self.right))
-        return Numeric(value, error, left, right, self.kink.reshape(shape), evaluations, "ok", self.reason())
+        kink = self.kink.reshape(shape)
+        return Numeric(value, error, left, right, kink, evaluations, "ok", self.reason(), noise)
 
     def reason(self) -> str | None:
         """What is out of the ordinary, or None."""
@@ -325,6 +328,8 @@ class _Search:
         rows = np.arange(len(best))
         for series in (central(table)[0], one_sided(table, True, nothing), one_sided(table, False, nothing)):
             doubts = doubt(series)
+            if not doubts.shape[1]:  # Not one step could be made: the point is infinite.
+                continue
             k = np.argmin(doubts, axis=1)
             found = np.isfinite(doubts[rows, k]) & np.isnan(best)
             best[found] = series.step[rows, k][found]

@@ -207,7 +207,7 @@ class Entries:
         self.x = x
         self._flat = x.ravel()
         self.count = self.size = x.size
-        self.reach = np.abs(self._flat)
+        self.reach = np.where(np.isnan(self._flat), np.inf, np.abs(self._flat))  # No step moves either.
         self.floor = np.maximum(self.reach * 2.0**-50, 2.0**-1010)
         self.extra = np.zeros(self.count)
 

@@ -17,10 +17,30 @@ RENDERERS: dict[str, dict[str, str]] = {
         "concise": "gradtool.report.concise:render_evaluation",
         "json": "gradtool.report.json:render_evaluation",
     },
+    "check": {
+        "table": "gradtool.report.check_table:render_check",
+        "concise": "gradtool.report.check_concise:render_check",
+        "json": "gradtool.report.check_json:render_check",
+        "junit": "gradtool.report.junit:render_check",
+        "github": "gradtool.report.github:render_check",
+        "gitlab": "gradtool.report.gitlab:render_check",
+        "sarif": "gradtool.report.sarif:render_check",
+    },
+    "list": {
+        "table": "gradtool.report.check_list:render_list",
+        "json": "gradtool.report.check_list:render_json",
+    },
 }
 """Command -> format -> ``module:function``, the function being ``render(result, stream, page)``."""
 
-SUFFIXES = {".json": "json", ".txt": "table", ".table": "table", ".concise": "concise"}
+SUFFIXES = {
+    ".json": "json",
+    ".txt": "table",
+    ".table": "table",
+    ".concise": "concise",
+    ".xml": "junit",
+    ".sarif": "sarif",
+}
 """The format that a file's name stands for where none is given."""
 
 

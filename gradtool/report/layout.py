@@ -1,6 +1,6 @@
 """Lines and grids: what a page for people is made of, and how it is written where nothing need be folded or coloured.
 
-This path does without rich: it is the one that pipes and files take, it writes 100,000 rows in a second, and what it
+That path does without rich: it is the one that pipes and files take, it writes 100,000 rows in a second, and what it
 writes has no trailing blanks.
 """
 
@@ -9,15 +9,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import zip_longest
 from typing import TextIO
 from unicodedata import combining, east_asian_width
+
+from gradtool.report import Page
 
 INDENT = "  "
 GAP = "  "
 
 _NUMBER = re.compile(r"-?[\d.]+(e[+-]\d+)?|-?inf|nan|-|")
 _WORDS = re.compile(r"-?[^\W\d].* .*")
+
+_WORD = re.compile(r"(?:\S+ )?[(\[]\d+(?:, \d+)*,?[)\]]\S*|\S+")
+"""What a line is not broken in: a word, or a name with its shape or index (``x (4, 6),``)."""
+
+STYLES = {"OK": "green", "WRONG": "bold red", "UNDECIDED": "yellow", "SKIPPED": "cyan", "ERROR": "bold red"}
+"""The style of a verdict, by its name."""
 
 FOLDED = 12
 """A cell is not folded to fewer columns than this, as long as there is another way to show it."""
@@ -97,6 +106,33 @@ class Grid:
 
 
 Block = Line | Grid
+
+
+def write_page(blocks: Iterable[Block], stream: TextIO, page: Page) -> None:
+    """Write blocks as ``page`` wants them."""
+    if page.color or page.width is not None:
+        # Loaded here as only a terminal needs rich, and rich takes longer to load than a table to write.
+        import_module("gradtool.report.terminal").write(blocks, stream, page.width, page.color)
+    else:
+        write_plain(blocks, stream)
+
+
+def wrapped(text: str, width: int | None, first: str = "", rest: str = "", style: str = "") -> Iterator[Line]:
+    """Running text as lines of at most ``width`` columns (None: of any length), a longer word alone on its line.
+    ``first`` is put before the first line and ``rest`` before all others; newlines in the text are kept."""
+    before = first
+    for paragraph in text.split("\n"):
+        line, end = before, 0
+        if width is None:
+            line, end = line + paragraph, len(paragraph)
+        for word in _WORD.finditer(paragraph, end):
+            gap = paragraph[end : word.start()]
+            if line not in (first, rest) and text_width(line + gap + word[0]) > (width or 0):
+                yield Line(line, style)
+                line, gap = rest, ""
+            line, end = line + gap + word[0], word.end()
+        yield Line(line.rstrip(), style)
+        before = rest
 
 
 def write_plain(blocks: Iterable[Block], stream: TextIO) -> None:

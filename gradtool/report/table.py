@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from importlib import import_module
 from math import isfinite, log10
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from gradtool.report import Page
-from gradtool.report.layout import Block, Column, Grid, Line, write_plain
+from gradtool.report.layout import STYLES, Block, Column, Grid, Line, write_page
 from gradtool.report.numbers import (
     error,
     is_scalar,
@@ -48,19 +47,13 @@ MOST_TITLE = 200
 """A longer program goes by the short text of its last node."""
 BAR = 40
 
-STYLES = {"OK": "green", "WRONG": "bold red", "UNDECIDED": "yellow"}
 SEVERITY_STYLES = {"info": "", "warning": "yellow", "error": "red"}
 NAMES = {"symbolic": "SymPy", "numeric": "central differences"}
 
 
 def render_evaluation(result: EvaluationResult, stream: TextIO, page: Page) -> None:
     """Write what ``gradtool eval`` found."""
-    blocks = evaluation_blocks(result, page.full, page.width)
-    if page.color or page.width is not None:
-        # Loaded here as only a terminal needs rich, and rich takes longer to load than a table to write.
-        import_module("gradtool.report.terminal").write(blocks, stream, page.width, page.color)
-    else:
-        write_plain(blocks, stream)
+    write_page(evaluation_blocks(result, page.full, page.width), stream, page)
 
 
 def evaluation_blocks(result: EvaluationResult, full: bool = False, width: int | None = None) -> Iterator[Block]:

@@ -107,3 +107,36 @@ def test_drawn_choices_change_a_gradient_only_at_a_kink():
 def test_depth_is_no_limit():
     gradients, _ = run("x" + "*1.0" * 20_000, x=3.0)
     assert gradients.of("x") == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "inputs"),
+    [
+        ("sqrt(relu(x))", {"x": -1.0}),
+        ("sqrt(clip(x, 0, 1))", {"x": -3.0}),
+        ("log(floor(x))", {"x": 0.5}),
+        ("sqrt(max(x, y) - y)", {"x": 1.0, "y": 2.0}),
+        ("where(y > 0, y, 1/x)*where(y > 0, 1, x)", {"x": 0.0, "y": 1.0}),
+        ("sqrt(x > 1)", {"x": 0.5}),
+    ],
+)
+@pytest.mark.parametrize("shape", [(), (2,)])
+def test_nothing_comes_through_a_switch_that_is_off(text, inputs, shape):
+    arrays = {name: np.full(shape, value) if shape else value for name, value in inputs.items()}
+    gradients, _ = run(text, upstream=np.ones(shape), **arrays)
+    if "1/x" in text:  # The switch is off, but 1/x is no switch: 0 * inf below it.
+        assert np.isnan(gradients.of("x")).all()
+    else:
+        assert np.array_equal(gradients.of("x"), np.zeros(shape))
+
+
+def test_a_switch_that_is_on_lets_infinities_through():
+    gradients, values = run("sqrt(relu(x) - 1)", x=1.0)
+    assert gradients.of("x") == math.inf
+    assert edges(gradients, values, 2)[0].downstream == math.inf
+
+
+def test_the_edges_of_a_switch_show_what_is_sent_down():
+    gradients, values = run("sqrt(relu(x))", x=-1.0)
+    (edge,) = edges(gradients, values, 1)
+    assert (edge.local, edge.downstream) == (0.0, 0.0)

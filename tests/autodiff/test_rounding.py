@@ -37,3 +37,13 @@ def test_zero_stays_zero_and_the_dtype_is_kept():
     moved = Rounding(1e-7, np.float32)(np.zeros(3, dtype=np.float32))
     assert moved.dtype == np.float32
     assert not moved.any()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_subnormal_number_moves_by_the_smallest_one(dtype):
+    least = float(np.finfo(dtype).smallest_subnormal)
+    given = np.full(100, 8 * least, dtype=dtype)
+    moved = Rounding(1e-7, dtype)(given)
+    assert set(moved.tolist()) == {float(dtype(7 * least)), float(dtype(9 * least))}
+    alone = Rounding(1e-7, dtype, direction=1)(np.array(8 * least, dtype=dtype))
+    assert float(alone) == float(dtype(9 * least))

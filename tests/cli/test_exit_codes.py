@@ -1,7 +1,20 @@
 import pytest
 
-from gradtool.cli.exit_codes import ExitCode, of_evaluation
-from gradtool.results import Diagnostic, EvaluationResult, InputResult, Reference, Verdict
+from gradtool.cli.exit_codes import ExitCode, of_check, of_evaluation
+from gradtool.results import (
+    Cause,
+    CheckReport,
+    Diagnostic,
+    EvaluationResult,
+    GradientResult,
+    Hygiene,
+    InputResult,
+    Outcome,
+    Reference,
+    Skipped,
+    TargetResult,
+    Verdict,
+)
 
 SKIPPED = Reference("skipped", reason="not asked for")
 
@@ -45,3 +58,65 @@ def test_the_codes_are_what_scripts_rely_on():
 )
 def test_evaluation(found, strict, fail_on, code):
     assert of_evaluation(found, strict=strict, fail_on=fail_on) == code
+
+
+def report(*targets, skipped=0):
+    return CheckReport(targets, tuple(Skipped(f"a.py::s{i}", "") for i in range(skipped)))
+
+
+def target(verdict, hygiene=(), cause=None, **more):
+    wrong = Verdict.WRONG if verdict is Outcome.WRONG else Verdict.OK
+    gradient = GradientResult("x", (), wrong, 1, 1, cause=None if cause is None else Cause(cause, ""))
+    return TargetResult(
+        "a.py::f",
+        "class",
+        "f",
+        "b",
+        verdict,
+        gradients=(gradient,),
+        hygiene=tuple(Hygiene(c, "") for c in hygiene),
+        **more,
+    )
+
+
+OK, WRONG, UNDECIDED = target(Outcome.OK), target(Outcome.WRONG, cause="GC101"), target(Outcome.UNDECIDED)
+ERROR, SKIPPED = target(Outcome.ERROR), target(Outcome.SKIPPED)
+MEANT = target(Outcome.WRONG, cause="GC107", intentional="straight-through")
+KNOWN = target(Outcome.WRONG, cause="GC114", accepted="baseline")
+RANDOM = target(Outcome.OK, hygiene=["GC305"])
+
+
+@pytest.mark.parametrize(
+    ("found", "strict", "fail_on", "code"),
+    [
+        (report(OK), False, (), 0),
+        (report(OK), True, (), 0),
+        (report(OK, WRONG), False, (), 1),
+        (report(OK, WRONG, ERROR, UNDECIDED, SKIPPED), True, (), 1),
+        (report(OK, ERROR, UNDECIDED), True, (), 3),
+        (report(ERROR), False, (), 3),
+        (report(OK, UNDECIDED), False, (), 0),
+        (report(OK, UNDECIDED), True, (), 4),
+        (report(OK, SKIPPED), False, (), 0),
+        (report(OK, SKIPPED), True, (), 4),
+        (report(OK, skipped=1), False, (), 0),
+        (report(OK, skipped=1), True, (), 4),
+        (report(UNDECIDED), False, (), 0),
+        (report(), False, (), 5),
+        (report(), True, (), 5),
+        (report(skipped=2), False, (), 5),
+        (report(skipped=2), True, (), 4),
+        (report(SKIPPED), False, (), 5),
+        (report(MEANT, KNOWN), True, (), 0),
+        (report(MEANT, KNOWN), True, ("GC107", "GC114"), 0),
+        (report(MEANT, WRONG), False, (), 1),
+        (report(target(Outcome.UNDECIDED, intentional="why")), True, (), 0),
+        (report(RANDOM), False, (), 0),
+        (report(RANDOM), True, ("GC306",), 0),
+        (report(RANDOM), False, ("GC305",), 1),
+        (report(RANDOM, ERROR), False, ("GC305",), 1),
+        (report(target(Outcome.OK, hygiene=["GC305"], intentional="why")), False, ("GC305",), 0),
+    ],
+)
+def test_check(found, strict, fail_on, code):
+    assert of_check(found, strict=strict, fail_on=fail_on) == code

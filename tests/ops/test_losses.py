@@ -169,3 +169,9 @@ def test_refusals(refuses):
     assert "shapes (2,) and (3,) do not broadcast" in refuses("mse", (2,), (3,))
     assert "no entries" in refuses("mse", (0,), (0,))
     assert "out of range" in refuses("cosine_similarity", (3,), (3,), axis=1)
+
+
+@pytest.mark.parametrize("z", [0.0021, -0.7, 5.0, -40.0])
+@pytest.mark.parametrize("y", [1318.6, -20.0, 1 + 1e-10, 1e6])
+def test_logits_with_labels_that_are_no_probabilities(z, y, at):
+    assert at("bce_with_logits", [z], [y]).worst() < 1e-14

@@ -5,6 +5,7 @@ import pytest
 
 NAMES = [
     "reshape", "flatten", "squeeze", "expand_dims", "concat", "stack", "index", "broadcast_to", "flip", "roll",
+    "take", "scatter",
 ]  # fmt: skip
 
 
@@ -72,3 +73,19 @@ def test_refusals(refuses):
     assert "length 3" in refuses("squeeze", (1, 3), axis=1)
     assert "out of range" in refuses("expand_dims", (3,), axis=3)
     assert "out of range" in refuses("flip", (3,), axis=1)
+
+
+def test_take_and_scatter_are_each_others_transpose(at):
+    places = (3, 0, 3)
+    taken = at("take", [[1.0, 2.0], [4.0, 8.0]], places=places)
+    assert taken.out().tolist() == [8.0, 1.0, 8.0]
+    assert taken.vjp(0, [1.0, 10.0, 100.0]).tolist() == [[10.0, 0.0], [0.0, 101.0]]
+    scattered = at("scatter", [1.0, 10.0, 100.0], places=places, shape=(2, 2))
+    assert scattered.out().tolist() == [[10.0, 0.0], [0.0, 101.0]]
+    assert scattered.vjp(0, [[1.0, 2.0], [4.0, 8.0]]).tolist() == [8.0, 1.0, 8.0]
+
+
+def test_places_that_do_not_fit(refuses):
+    assert "place 4 is out of range: shape (2, 2) has places 0 to 3" in refuses("take", (2, 2), places=(0, 4))
+    assert "3 places cannot fill shape (2,)" in refuses("take", (4,), places=(0, 1, 2), shape=2)
+    assert "2 places do not fit shape (3,), which has 3 entries" in refuses("scatter", (3,), places=(0, 1), shape=5)

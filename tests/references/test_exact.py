@@ -5,6 +5,7 @@ import random
 import time
 from fractions import Fraction
 
+import mpmath
 import pytest
 from mpmath import libmp, mp, mpf
 
@@ -18,6 +19,7 @@ from gradtool.references.exact import (
     Raw,
     Undefined,
     from_float,
+    from_integer,
     functions,
     magnitude,
     show,
@@ -168,3 +170,20 @@ def test_magnitude_brackets_the_number():
     for value in (1.0, 0.75, 3.0, 1e-300):
         e = magnitude(from_float(value))
         assert Fraction(2) ** (e - 1) <= Fraction(value) < Fraction(2) ** e
+
+
+@pytest.mark.parametrize("order", [0, 1, 2, 3])
+@pytest.mark.parametrize("x", [-0.3, -1.5, -7.1, -1e-9, -3.000001, -0.999999999, -20.25])
+def test_polygamma_of_negative_numbers(order, x):
+    found = Arithmetic(50, TOWARDS_ZERO).call("polygamma", from_integer(order), from_float(x))
+    with mpmath.workdps(80):
+        expected = mpmath.psi(order, mpmath.mpf(x))
+        assert abs(mpmath.mp.make_mpf(found) / expected - 1) < 1e-48
+
+
+def test_polygamma_far_to_the_left_takes_no_steps():
+    """π²/sin²(πx) but for less than a millionth; a recurrence would take fifty million steps."""
+    x = -55599415.93695432
+    found = to_float(Arithmetic(50, TOWARDS_ZERO).call("polygamma", from_integer(1), from_float(x)))
+    with mpmath.workdps(40):
+        assert found == pytest.approx(float((mpmath.pi / mpmath.sinpi(mpmath.mpf(x))) ** 2), rel=1e-6)

@@ -624,3 +624,20 @@ class TestFunctionEvaluable:
         found = numeric_gradient(box, {"x": 3.0})["x"]
         assert covers(found, 3 / math.cosh(9.0) ** 2)
         assert found.error > 1e-7
+
+
+@pytest.mark.parametrize("x", [np.inf, -np.inf, np.nan])
+def test_an_input_that_is_not_finite_has_no_derivative(x):
+    found = numeric_gradient(FunctionEvaluable(lambda x: np.exp(-abs(x)) if x == x else 1.0, {"x": x}), {"x": x})["x"]
+    assert found.status == "failed" or np.isinf(found.error)
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("step", [None, 1e-4])
+def test_an_entry_that_is_not_finite_leaves_the_others_as_they_are(bad, step):
+    x = np.array([1.0, bad, 2.0])
+    function = FunctionEvaluable(lambda x: np.sum(np.where(np.isfinite(x), np.sin(x), 0.0)), {"x": x})
+    found = numeric_gradient(function, {"x": x}, step=step)["x"]
+    assert np.isinf(found.error[1])
+    assert np.all(np.abs(found.value[::2] - np.cos(x[::2])) <= found.error[::2])
+    assert found.error[[0, 2]].max() < 1e-8

@@ -33,7 +33,7 @@ def test_smooth_functions_are_known_to_many_digits(x):
     ],
 )
 def test_at_kinks_and_in_doubt_it_leaves_the_word_to_the_full_reference(function, x):
-    assert np.isinf(quick(function, x).error[0])
+    assert quick(function, x).error[0] > 1e-3
 
 
 @pytest.mark.parametrize(

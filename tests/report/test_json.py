@@ -4,12 +4,9 @@ from io import StringIO
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import array_shapes, arrays
 
 from gradtool.report import Page
-from gradtool.report.json import render_evaluation, value_image
+from gradtool.report.json import render_evaluation
 from gradtool.results import EdgeResult, MicroBatches, Reference, Rule
 
 
@@ -97,35 +94,3 @@ def test_large_arrays_are_given_by_their_figures(make):
     }  # fmt: skip
     for page in ({"max_elements": 12}, {"max_elements": None}, {"max_elements": 0, "full": True}):
         assert document(make.result([found]), **page)["inputs"][0]["value"][2][3] == 11.0
-
-
-def test_an_array_that_is_nowhere_finite(make):
-    image = value_image(np.full(3, np.nan), 1)
-    assert image == {"shape": [3], "min": "NaN", "max": "NaN", "mean": "NaN", "norm": "NaN", "nonfinite": 3}
-
-
-def back(image):
-    """What a script makes of a number or a nested list."""
-    names = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-    if isinstance(image, list):
-        return [back(entry) for entry in image]
-    return names.get(image, image)
-
-
-@given(st.floats())
-def test_numbers_round_trip(value):
-    text = json.dumps(value_image(value, 1000), allow_nan=False)
-    np.testing.assert_array_equal(back(json.loads(text, parse_constant=refuse)), value)
-
-
-@given(arrays(np.float64, array_shapes(min_dims=0, max_dims=3, max_side=4), elements=st.floats()))
-def test_arrays_round_trip(array):
-    text = json.dumps(value_image(array, 1000), allow_nan=False)
-    np.testing.assert_array_equal(np.array(back(json.loads(text, parse_constant=refuse))).reshape(array.shape), array)
-
-
-def test_shapes_with_a_zero_and_other_dtypes():
-    assert value_image(np.zeros((0, 3)), 1000) == []
-    assert value_image(np.array([True, False]), 1000) == [1.0, 0.0]
-    assert value_image(np.array(0.1, dtype=np.float32), 1000) == float(np.float32(0.1))
-    assert value_image(None, 1000) is None

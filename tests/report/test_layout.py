@@ -1,6 +1,7 @@
 from io import StringIO
 
-from gradtool.report.layout import Column, Grid, Line, text_width, write_plain
+from gradtool.report import Page
+from gradtool.report.layout import Column, Grid, Line, text_width, wrapped, write_page, write_plain
 
 
 def written(*blocks):
@@ -34,3 +35,41 @@ def test_wide_characters_take_two_cells():
 
 def test_a_grid_without_rows_is_its_header():
     assert written(Grid((Column("a"), Column("b", numeric=True)), [])) == "  a  b\n"
+
+
+def lines(*args, **more):
+    return [line.text for line in wrapped(*args, **more)]
+
+
+def test_running_text_is_broken_at_blanks():
+    assert lines("one two three", 8) == ["one two", "three"]
+    assert lines("one two three", 9, "- ", "  ") == ["- one two", "  three"]
+    assert lines("a  b", 80) == ["a  b"]
+    assert lines("", 80) == [""]
+
+
+def test_without_a_width_only_newlines_break():
+    assert lines("word " * 50 + "end\nnext", None, "- ", "  ") == ["- " + "word " * 50 + "end", "  next"]
+
+
+def test_a_long_word_stands_alone_and_is_never_broken():
+    assert lines("a " + "b" * 20 + " c", 8, rest="  ") == ["a", "  " + "b" * 20, "  c"]
+    assert lines("b" * 20, 8, "    ") == ["    " + "b" * 20]
+
+
+def test_a_name_and_its_shape_stay_together():
+    assert lines("inputs x (4, 6), w (6, 5)", 19) == ["inputs x (4, 6),", "w (6, 5)"]
+    assert lines("the entry [0, 12]: off", 16) == ["the", "entry [0, 12]:", "off"]
+
+
+def test_wide_characters_count_twice_where_lines_are_broken():
+    assert lines("重み 重み", 8) == ["重み", "重み"]
+
+
+def test_a_page_without_colour_or_width_is_written_plain():
+    stream = StringIO()
+    write_page([Line("text", "bold")], stream, Page())
+    assert stream.getvalue() == "text\n"
+    stream = StringIO()
+    write_page([Line("text", "bold")], stream, Page(color=True))
+    assert "\x1b[1mtext" in stream.getvalue()

@@ -15,6 +15,9 @@ def test_every_renderer_exists(where):
 def test_formats():
     assert formats("eval") == ("table", "concise", "json")
     assert [format_of("eval", path) for path in ("a/b.JSON", "x.txt", "x.pdf", "json")] == ["json", "table", None, None]
+    assert formats("check") == ("table", "concise", "json", "junit", "github", "gitlab", "sarif")
+    assert [format_of("check", path) for path in ("a.xml", "a.sarif", "a.json")] == ["junit", "sarif", "json"]
+    assert [format_of("eval", path) for path in ("a.xml", "a.sarif")] == [None, None]
 
 
 @pytest.mark.parametrize("format_name", formats("eval"))
@@ -23,3 +26,19 @@ def test_rendering_twice_gives_the_same_text(make, format_name):
     render("eval", format_name, make.first_example(), first, Page())
     render("eval", format_name, make.first_example(), second, Page())
     assert first.getvalue() == second.getvalue() != ""
+
+
+@pytest.mark.parametrize("format_name", formats("check"))
+def test_a_report_of_check_comes_out_the_same_twice(reports, format_name):
+    first, second = StringIO(), StringIO()
+    render("check", format_name, reports.everything(), first, Page())
+    render("check", format_name, reports.everything(), second, Page())
+    assert first.getvalue() == second.getvalue() != ""
+
+
+@pytest.mark.parametrize("format_name", formats("check"))
+@pytest.mark.parametrize("name", ["everything", "hostile"])
+def test_a_report_of_check_can_be_encoded(reports, format_name, name):
+    stream = StringIO()
+    render("check", format_name, getattr(reports, name)(), stream, Page())
+    assert stream.getvalue().encode("utf-8")

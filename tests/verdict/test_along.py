@@ -68,3 +68,10 @@ def test_a_wrong_one_among_many_is_named_and_the_others_are_left_open():
     assert float(found["x17"].value) == pytest.approx(right, rel=1e-6)
     assert found["x3"].value is None
     assert "another input" in found["x3"].summary
+
+
+def test_a_function_that_is_not_finite_here_has_no_directions():
+    function, inputs, gradients = prepared("sum(exp(x))", {"x": np.linspace(0.0, 800.0, 3000)}, ["x"])
+    found = along_random_directions(function, inputs, gradients, np.array(1.0))["x"]
+    assert found.value is None
+    assert "not finite" in found.summary

@@ -94,7 +94,7 @@ def test_not_finite_is_wrong_where_a_reference_is_finite(value):
     assert "0.5" in decision.reason
 
 
-@pytest.mark.parametrize("second", [None, (np.inf, 0.0), (0.5, 0.3)])
+@pytest.mark.parametrize("second", [None, (np.inf, 0.0), (0.5, 0.3), (0.6, 0.0)])
 def test_not_finite_is_undecided_where_nothing_confirms_that_it_should_be_finite(second):
     decision = judge(np.nan, [opinion(0.5, confirm=second)])
     assert decision.verdict is Verdict.UNDECIDED
@@ -144,3 +144,33 @@ def test_the_scale_is_the_largest_entry_or_that_of_all_inputs():
 
 def test_the_scale_of_nothing_but_zeros_is_zero():
     assert scale_of({"x": np.array(0.0)}, {"x": np.array(1e-300)}) == {"x": 0.0}
+
+
+def test_a_bound_too_wide_to_mean_zero_is_undecided():
+    def verdict(small):
+        one = opinion(0.0, error=10.0)
+        return decide(
+            np.array(3.0),
+            [one],
+            scale=0.0,
+            quick=np.array(0.0),
+            full=lambda: np.array(0.0),
+            tied=np.array(False),
+            small=small,
+        )
+
+    assert verdict(100.0).verdict is Verdict.OK
+    assert verdict(1.0).verdict is Verdict.UNDECIDED
+    assert "± 1e+01: too wide to tell it from zero" in verdict(1.0).reason
+
+
+def test_infinite_is_right_for_what_is_beyond_the_largest_number():
+    def verdict(largest):
+        one = opinion(1e43, confirm=(1e43, 0.0))
+        none = np.array(0.0)
+        return decide(
+            np.array(np.inf), [one], scale=1.0, quick=none, full=lambda: none, tied=np.array(False), largest=largest
+        ).verdict
+
+    assert verdict(3e38) is Verdict.UNDECIDED
+    assert verdict(1e308) is Verdict.WRONG

@@ -1,0 +1,82 @@
+"""Naming the cause of a WRONG gradient: the list of cause rules, made of the modules named ``gc1*`` beside this one, and
+the order in which they are tried.
+
+A rule is a module. Its docstring is what users read about it: the first line is the code and its title, then come the
+sections "What it means", "Why it matters", "Example" and "What to do". It has ``find(evidence)``, which gives a ``Cause``
+if the rule's hypothesis fits at every sight, else None.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from gradtool.diagnosis.fitting import Evidence
+from gradtool.diagnosis.suspect import Suspect
+from gradtool.results import Cause
+
+ORDER = (
+    "GC120", "GC115", "GC116", "GC117", "GC107", "GC106", "GC101", "GC103", "GC105", "GC102", "GC104", "GC119", "GC108",
+    "GC109", "GC110", "GC111", "GC118", "GC112", "GC113", "GC114", "GC199",
+)  # fmt: skip
+"""The first rule that fits names the cause; the last one always does."""
+
+
+class CauseRule(NamedTuple):
+    """A rule's code, documentation and search."""
+
+    code: str
+    title: str
+    documentation: str
+    find: Callable[[Evidence], Cause | None]
+
+
+def name_cause(suspect: Suspect) -> Cause:
+    """The cause of a WRONG gradient: that of the first rule in ``ORDER`` that fits."""
+    evidence = Evidence(suspect)
+    with np.errstate(all="ignore"):
+        for code in ORDER:
+            cause = CAUSE_RULES[code].find(evidence)
+            if cause is not None:
+                return cause
+    raise AssertionError(f"{ORDER[-1]} fits everything")
+
+
+def _load() -> dict[str, CauseRule]:
+    rules = {}
+    package = importlib.import_module("gradtool.diagnosis")
+    for found in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
+        if not found.name.startswith("gc1"):
+            continue
+        module = importlib.import_module(f"gradtool.diagnosis.{found.name}")
+        documentation = (module.__doc__ or "").strip()
+        code, _, title = documentation.splitlines()[0].partition(": ")
+        rules[code] = CauseRule(code, title.rstrip("."), documentation, module.find)
+    return rules
+
+
+class _Rules(Mapping[str, CauseRule]):
+    """The rules by code, imported when first looked at."""
+
+    _rules: dict[str, CauseRule] | None = None
+
+    def _loaded(self) -> dict[str, CauseRule]:
+        if self._rules is None:
+            self._rules = _load()
+        return self._rules
+
+    def __getitem__(self, code: str) -> CauseRule:
+        return self._loaded()[code]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._loaded())
+
+    def __len__(self) -> int:
+        return len(self._loaded())
+
+
+CAUSE_RULES: Mapping[str, CauseRule] = _Rules()

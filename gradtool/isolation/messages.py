@@ -1,0 +1,92 @@
+"""What a worker is given, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gradtool.results import Skipped, TargetResult
+from gradtool.selection import Selection
+
+if TYPE_CHECKING:
+    from gradtool.targets.given import Given, Names
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """A file, and what to do with its targets. ``display`` is its path as it is shown; ``settings`` are fields of
+    ``checking.Settings``, which takes long to import and is only wanted in the worker; ``done`` are the targets that
+    another worker has dealt with. With ``list_only`` it is only said how they would be called."""
+
+    path: Path
+    display: str
+    given: Given
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    selection: Selection = field(default_factory=Selection)
+    definitions_only: bool = False
+    list_only: bool = False
+    done: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A target that was found; ``wanted`` if it was selected."""
+
+    id: str
+    wanted: bool
+    line: int
+    convention: str
+    names: Names
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """The user's module is imported next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The module was imported, and has these targets; ``notes`` say what was left out of it."""
+
+    targets: tuple[Announced, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A target is looked at next."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was found out of a target; ``parameters`` are those that a skipped one would need values for."""
+
+    id: str
+    result: TargetResult | Skipped
+    parameters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The module cannot be imported: the user's own traceback."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Misused:
+    """What the user wrote for gradtool does not do."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """There is nothing left to do."""
+
+
+Message = Loading | Loaded | Begun | Result | Broken | Misused | Done

@@ -1,0 +1,201 @@
+"""What a worker does with one file, and how it keeps the user's code from doing harm to anything but the worker itself."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from dataclasses import replace
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+import numpy as np
+
+from gradtool.acceptance.comments import CommentError, accept
+from gradtool.checking import Settings, check_target, contained
+from gradtool.isolation.messages import Announced, Begun, Broken, Done, Loaded, Loading, Message, Misused, Result, Task
+from gradtool.results import Outcome, Skipped, TargetResult
+from gradtool.target import Target
+from gradtool.targets import find_targets
+from gradtool.targets.found import Found
+from gradtool.targets.inputs import InputMakerError, make_target, names_of
+from gradtool.targets.loading import LoadError, load
+from gradtool.targets.scope import MISSING, Scope
+from gradtool.tracebacks import user_traceback
+
+PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
+NO_INPUTS = "no inputs found"
+"""How the reason begins where a target is skipped as nobody could make inputs for it."""
+BUG = "this is a bug in gradtool, please report it with the text below"
+
+
+def work(connection: Connection, task: Task) -> None:
+    """Say all there is to say of a file. The process is the worker's own."""
+    _shut_off()
+    try:
+        for message in messages(task):
+            _send(connection, message)
+    except (BrokenPipeError, ConnectionResetError):
+        return  # Nobody listens any more.
+
+
+def _send(connection: Connection, message: Message) -> None:
+    try:
+        connection.send(message)
+    except (BrokenPipeError, ConnectionResetError):
+        raise
+    except Exception as error:  # It holds something that cannot leave this process.
+        if not isinstance(message, Result):
+            raise
+        text = f"{BUG}\nthe result cannot be handed over: {type(error).__name__}: {error}"
+        connection.send(Result(message.id, TargetResult(message.id, "", "", "", Outcome.ERROR, error=text)))
+
+
+def messages(task: Task) -> Iterator[Message]:
+    """All there is to say of a file, each message as soon as it is known."""
+    yield Loading()
+    ready = loaded(task)
+    if isinstance(ready, str):
+        yield Broken(ready)
+        return
+    scope, found = ready
+    names = [names_of(one, scope) for one in found]
+    yield Loaded(
+        tuple(
+            Announced(name.id, task.selection.matches(name.id), one.line, one.convention, name)
+            for one, name in zip(found, names, strict=True)
+        ),
+        getattr(scope, "notes", ()),
+    )
+    for one, name in zip(found, names, strict=True):
+        if name.id in task.done or not task.selection.matches(name.id):
+            continue
+        yield Begun(name.id)
+        try:
+            yield look_at(one, scope, task)
+        except CommentError as error:
+            yield Misused(str(error))
+            return
+    yield Done()
+
+
+def loaded(task: Task) -> tuple[Scope, list[Found]] | str:
+    """The module of a task and its targets; the user's own traceback where it cannot be imported."""
+    try:
+        with contained():
+            scope = load(task.path, task.display, definitions_only=task.definitions_only)
+            return scope, find_targets(scope)
+    except LoadError as error:
+        text = error.traceback_of_the_user.rstrip()
+        if isinstance(error.__cause__, SystemExit):  # Nothing is wrong with it, but it is no module to import.
+            text += f"\n{error.message.removeprefix(f'{task.display}: ')}"
+        return text
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        return raised(error, task.path)
+
+
+def look_at(found: Found, scope: Scope, task: Task) -> Result:
+    """Make a target and check it; or, where the task is to list, only say how it would be called. Whatever the user's code
+    raises becomes an ERROR, and what it changes of the process is undone. Raises ``CommentError``."""
+    names = names_of(found, scope)
+    settings = Settings(**task.settings)
+    try:
+        with contained():
+            target = make_target(found, scope, task.given, settings.seed)
+            if isinstance(target, Skipped):
+                wanting = target.reason.startswith(NO_INPUTS)
+                return Result(names.id, replace(target, file=scope.display), _required(found) if wanting else ())
+            result = listed(target) if task.list_only else check_target(target, settings)
+            return Result(names.id, accept(_as_shown(result, scope), scope))
+    except CommentError:
+        raise
+    except InputMakerError as error:
+        why = "\n".join(part for part in (error.message, error.traceback_of_the_user.rstrip()) if part)
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        why = raised(error, scope.path)
+    failed = TargetResult(
+        names.id, found.convention, found.forward, found.backward, Outcome.ERROR,
+        file=scope.display, line=found.line, error=why,
+    )  # fmt: skip
+    return Result(names.id, failed)
+
+
+def _required(found: Found) -> tuple[str, ...]:
+    return tuple(one.name for one in found.parameters if one.default is MISSING)
+
+
+def _as_shown(result: TargetResult, scope: Scope) -> TargetResult:
+    """The result with the module's path as ids have it."""
+
+    def shown(file: str | None) -> str | None:
+        return scope.display if file is not None and _is_same(file, scope.path) else file
+
+    gradients = tuple(
+        one if one.cause is None else replace(one, cause=replace(one.cause, file=shown(one.cause.file)))
+        for one in result.gradients
+    )
+    return replace(result, file=shown(result.file), gradients=gradients)
+
+
+def listed(target: Target) -> TargetResult:
+    """How a target would be called, as a result without a verdict: the callings and the further cases are its notes."""
+    given, *others = target.cases
+    notes = [*target.notes, f"called as {', else as '.join(calling.description for calling in given.callings)}"]
+    if others:
+        notes.append(f"also with {'; '.join(case.label or 'other values' for case in others)}")
+    return TargetResult(
+        target.id, target.convention, target.forward, target.backward, Outcome.SKIPPED, target.file, target.line,
+        inputs={name: np.shape(value) for name, value in given.values.items()}, input_source=target.input_source,
+        notes=tuple(notes), intentional=target.intentional,
+    )  # fmt: skip
+
+
+def raised(error: BaseException, path: Path) -> str:
+    """What to say of an exception: the user's own traceback; all of it where gradtool itself is at fault."""
+    frames = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+    decisive = [name for name in frames if name.startswith(PACKAGE) or _is_same(name, path)]
+    if isinstance(error, Exception) and decisive and decisive[-1].startswith(PACKAGE):
+        return f"{BUG}\n{''.join(traceback.format_exception(error)).rstrip()}"
+    return user_traceback(error)
+
+
+def _is_same(filename: str, path: Path) -> bool:
+    return filename == str(path) or os.path.realpath(filename) == os.path.realpath(path)
+
+
+# The process -----------------------------------------------------------------------------------------------------------
+
+
+def _shut_off() -> None:
+    """Lead a group of processes of its own, have no input, write to standard error alone, leave Ctrl-C to the parent, and
+    end when the parent has ended."""
+    if hasattr(os, "setsid"):
+        with contextlib.suppress(OSError):  # It leads one already.
+            os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 0)
+    try:
+        os.dup2(2, 1)
+    except OSError:  # The process was started without standard error.
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 (open until exit)
+    sys.stdout = sys.stderr = open(  # noqa: SIM115
+        2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False
+    )
+    threading.Thread(target=_end_with_parent, daemon=True, name="gradtool: is the parent there?").start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        if hasattr(os, "killpg"):
+            os.killpg(os.getpgid(0), signal.SIGKILL)
+        os._exit(1)

@@ -1,0 +1,105 @@
+"""A function and its derivative: ``rosen`` and ``rosen_der``, ``f`` and ``grad_f``, ``sigmoid`` and ``sigmoid_prime``.
+
+The shape of what the derivative returns tells its kind: that of the input for an elementwise derivative or the gradient of a
+number, output and input for a Jacobian; gradtool multiplies with the upstream. A derivative that takes an upstream
+(``relu_grad(dout, x)``) is called with one. A Hessian is checked as the Jacobian of the gradient.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from gradtool.targets.backward_call import is_public, is_upstream, same_thing
+from gradtool.targets.found import Found
+from gradtool.targets.function_pair import FunctionPair
+from gradtool.targets.scope import MISSING, Function, Scope
+
+CONVENTION = "derivative-pair"
+
+_FIRST = "derivative|derivate|gradient|jacobian|backprop|deriv|prime|grad|diff|der|jac"
+_FIRST += "|Derivative|Gradient|Jacobian|Deriv|Prime|Grad|Der|Jac"
+_SECOND = "second_derivative|prime_prime|hessian|hess|deriv2|prime2|der2|d2|Hessian|Hess"
+_NAMES: tuple[tuple[re.Pattern[str], int], ...] = (
+    (re.compile(rf"(?P<f>.+?)_?(?:{_SECOND})$"), 2),
+    (re.compile(rf"(?:{_SECOND})_?(?:of_)?(?P<f>.+)$"), 2),
+    (re.compile(rf"(?P<f>.+?)_?(?:{_FIRST})$"), 1),
+    (re.compile(rf"(?P<f>.+?)_?(?:{_FIRST})_(?:wrt_)?(?P<of>[A-Za-z]\w*)$"), 1),
+    (re.compile(rf"(?:{_FIRST})_?(?:of_)?(?P<f>.+?)(?:_wrt_(?P<of>\w+))?$"), 1),
+    (re.compile(r"[dD]_?(?P<f>.+?)_?d_?(?P<of>[A-Za-z]\w*)$"), 1),
+    (re.compile(r"(?P<f>.+)_d(?P<of>[A-Za-z]\w*)$"), 1),
+    (re.compile(r"d_(?P<f>.+)$"), 1),
+    (re.compile(r"[dD](?P<f>.+)$"), 0),
+    (re.compile(r"(?P<f>.+)_d$"), 0),
+)
+"""How a derivative's name is made from its function's, the surest first, with the order; 0 is a first derivative that counts
+only if it takes the same arguments."""
+_WORDS = {"hessian": 2, "hess": 2, "gradient": 1, "grad": 1, "jacobian": 1, "jac": 1, "derivative": 1, "fprime": 1}
+_VALUES = ("cost", "loss", "objective", "energy", "value", "f", "func", "fun", "function")
+
+
+def find(scope: Scope, taken: frozenset[str]) -> Iterator[Found]:
+    """The derivatives of a module, in order of their definition."""
+    functions = {name: f for name, f in scope.functions.items() if is_public(name)}
+    firsts: dict[str, Function] = {}
+    later: list[tuple[Function, Function]] = []
+    for name, derivative in functions.items():
+        if name in taken:
+            continue
+        match = _function_of(derivative, functions)
+        if match is None:
+            continue
+        function, order, of = match
+        if order == 2:
+            later.append((function, derivative))
+        else:
+            firsts.setdefault(function.name, derivative)
+            yield FunctionPair(scope, function, derivative, contracted=True, of=of).found(name, CONVENTION)
+    for function, derivative in later:
+        gradient = firsts.get(function.name)
+        pair = FunctionPair(scope, gradient or function, derivative, contracted=True)
+        missing = f"a second derivative is checked as the derivative of the first: add {function.name}_der"
+        yield pair.found(derivative.name, CONVENTION, skip=None if gradient is not None else missing)
+
+
+def _function_of(derivative: Function, functions: Mapping[str, Function]) -> tuple[Function, int, str | None] | None:
+    """The function that this is a derivative of by its name, the order, and the parameter that the name says."""
+    name = derivative.name
+    for pattern, order in _NAMES:
+        match = pattern.match(name)
+        if match is None:
+            continue
+        groups = match.groupdict()
+        function = next((functions[n] for n in _spellings(groups["f"]) if n in functions and n != name), None)
+        if function is None:
+            continue
+        of = groups.get("of")
+        if of is not None:
+            of = same_thing(of, [p.name for p in function.parameters])
+            if of is None:
+                continue
+        if order == 0 and not _same_arguments(function, derivative):
+            continue
+        return function, max(order, 1), of
+    for word, order in _WORDS.items():
+        if re.search(rf"(?<![a-z]){word}(?![a-z])", name):
+            for value in _VALUES:
+                function = functions.get(name.replace(word, value, 1))
+                if function is not None and _same_arguments(function, derivative):
+                    return function, order, None
+            return None
+    return None
+
+
+def _spellings(name: str) -> tuple[str, ...]:
+    """``dSigmoid`` is of ``sigmoid`` as well."""
+    return tuple(dict.fromkeys((name, name.rstrip("_"), name[:1].lower() + name[1:])))
+
+
+def _same_arguments(function: Function, derivative: Function) -> bool:
+    """Whether both take parameters of the same names, or the same number of them, an upstream aside."""
+    wanted = [p.name for p in function.parameters if p.default is MISSING]
+    given = [
+        p.name for p in derivative.parameters if p.default is MISSING and (p.name in wanted or not is_upstream(p.name))
+    ]
+    return bool(wanted) and (set(given) == set(wanted) or len(given) == len(wanted) == 1)

@@ -1,0 +1,16 @@
+# Softmax and cross-entropy in one function that returns the loss and its gradient, both averaged over the batch.
+#   gradtool check samples/gradients/softmax_loss.py
+
+import numpy as np
+
+
+def softmax_loss(x, y):
+    """x: scores, of shape (N, C); y: labels, of shape (N,), from 0 to C - 1. Returns the mean loss and its gradient."""
+    shifted = x - x.max(axis=1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    rows = np.arange(len(y))
+    loss = -log_p[rows, y].mean()
+    dx = np.exp(log_p)
+    dx[rows, y] -= 1
+    dx /= len(y)
+    return loss, dx
