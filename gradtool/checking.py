@@ -20,7 +20,7 @@ from gradtool.diagnosis.causes import name_cause
 from gradtool.diagnosis.hygiene import Trial, differs, find_hygiene
 from gradtool.diagnosis.suspect import Sight, Suspect
 from gradtool.results import Cause, GradientResult, Hygiene, Outcome, Point, TargetResult, Verdict
-from gradtool.target import Calling, Case, Run, Target, Values
+from gradtool.target import Calling, Case, PlainRun, Run, Target, Values
 from gradtool.targets.points import Chosen, branch_points, random_points, tie_points
 from gradtool.tracebacks import user_traceback
 from gradtool.verdict.black_box import Judgement, NotNumbersError, PointJudge, Rule
@@ -93,7 +93,7 @@ def check(
             found = backward(tuple(upstream) if several else upstream[0], *arguments)
             return _by_name(found, labels, wrt)
 
-        return _Run(outputs, run_backward)
+        return PlainRun(outputs, run_backward)
 
     def function(*arguments: Any) -> Any:
         return forward(*arguments)
@@ -119,7 +119,7 @@ def check_jacobian(
                 return {"x": None}
             return {"x": contracted(upstream[0], np.asarray(derivative), np.shape(at))}
 
-        return _Run((output,), run_backward)
+        return PlainRun((output,), run_backward)
 
     case = Case({"x": _as_input("x", x)}, ("x",), (Calling(start, f"{_name_of(jac)}(x)", "contracted"),), None,
                 lambda at: fun(at, *args))  # fmt: skip
@@ -132,7 +132,7 @@ def check_value_and_grad(f: Callable[..., Any], x: Any, *args: Any, settings: Se
 
     def start(given: Values) -> Run:
         value, gradient = f(given["x"], *args)
-        return _Run((np.asarray(value),), lambda *_: {"x": gradient})
+        return PlainRun((np.asarray(value),), lambda *_: {"x": gradient})
 
     case = Case({"x": _as_input("x", x)}, ("x",), (Calling(start, f"{_name_of(f)}(x)", "one"),), None,
                 lambda at: f(at, *args)[0])  # fmt: skip
@@ -157,18 +157,6 @@ def contracted(upstream: Array, derivative: Array, shape: tuple[int, ...]) -> Ar
     if derivative.shape == shape == upstream.shape:
         return np.asarray(upstream * derivative)
     return derivative
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Run:
-    """A forward's outputs, and a function for its backward."""
-
-    outputs: tuple[Array, ...]
-    run: Callable[..., Mapping[str, Any]]
-    kept: Any = None
-
-    def backward(self, *upstream: Array) -> Mapping[str, Any]:
-        return self.run(*upstream)
 
 
 def _by_name(found: Any, labels: Sequence[str], wrt: Sequence[str]) -> Mapping[str, Any]:

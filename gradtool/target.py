@@ -37,6 +37,19 @@ class Run(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class PlainRun:
+    """A ``Run`` made of forward's outputs and a function that takes the upstream gradients."""
+
+    outputs: tuple[Array, ...]
+    run: Callable[..., Mapping[str, Any]]
+    kept: Any = None
+
+    def backward(self, *upstream: Array) -> Mapping[str, Any]:
+        """What the function gives."""
+        return self.run(*upstream)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Calling:
     """One way to call a forward and its backward.
 

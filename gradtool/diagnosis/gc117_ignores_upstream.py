@@ -17,9 +17,11 @@ What to do
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from gradtool.diagnosis.fitting import ROUNDING, Array, Evidence, Look, largest
+from gradtool.diagnosis.fitting import ROUNDING, Array, Evidence, Look, Matrices, Pair, largest
 from gradtool.results import Cause
 
 SEED = 117
@@ -105,12 +107,19 @@ def _ignored_output(evidence: Evidence) -> Cause | None:
 
 
 def _only_sum(evidence: Evidence) -> Cause | None:
+    """The right gradient for the sum, or the mean, of the upstream's entries in place of each of them."""
     for both in evidence.matrices:
-        if both.yours.shape[0] < 2 or largest(both.yours - both.yours[:1]) > 100 * ROUNDING * both.scale:
+        if both.right.shape[0] < 2 or largest(both.right - both.right[:1]) <= 1e-6 * both.scale:
             return None
-        if largest(both.right - both.right[:1]) <= 1e-6 * both.scale:
-            return None
-    if not evidence.matrices:
-        return None
-    message = "uses only the sum of the upstream gradient's entries"
-    return Cause("GC117", message, "each entry of the upstream gradient goes to what its output entry depends on")
+    for combine in (np.sum, np.mean):
+
+        def levelled(both: Matrices, combine: Any = combine) -> Pair:
+            row, error = combine(both.right, axis=0), combine(both.error, axis=0)
+            return np.broadcast_to(row, both.right.shape), np.broadcast_to(error, both.right.shape)
+
+        residual = evidence.fit_matrix(levelled)
+        if residual is not None:
+            message = f"uses only the {combine.__name__} of the upstream gradient's entries"
+            fix = "each entry of the upstream gradient goes to what its output entry depends on"
+            return Cause("GC117", message, fix, residual=residual)
+    return None

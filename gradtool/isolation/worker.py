@@ -18,6 +18,7 @@ import numpy as np
 
 from gradtool.acceptance.comments import CommentError, accept
 from gradtool.checking import Settings, check_target, contained
+from gradtool.isolation.echo import Echo
 from gradtool.isolation.messages import Announced, Begun, Broken, Done, Loaded, Loading, Message, Misused, Result, Task
 from gradtool.results import Outcome, Skipped, TargetResult
 from gradtool.target import Target
@@ -36,10 +37,13 @@ BUG = "this is a bug in gradtool, please report it with the text below"
 
 def work(connection: Connection, task: Task) -> None:
     """Say all there is to say of a file. The process is the worker's own."""
-    _shut_off()
+    echo = _shut_off()
     try:
         for message in messages(task):
+            echo.end()
+            echo.begin(f"{message.id if isinstance(message, Begun) else task.display}: ")
             _send(connection, message)
+        echo.end()
     except (BrokenPipeError, ConnectionResetError):
         return  # Nobody listens any more.
 
@@ -171,9 +175,9 @@ def _is_same(filename: str, path: Path) -> bool:
 # The process -----------------------------------------------------------------------------------------------------------
 
 
-def _shut_off() -> None:
-    """Lead a group of processes of its own, have no input, write to standard error alone, leave Ctrl-C to the parent, and
-    end when the parent has ended."""
+def _shut_off() -> Echo:
+    """Lead a group of processes of its own, have no input, write to standard error alone (what is printed goes through the
+    stream that is returned), leave Ctrl-C to the parent, and end when the parent has ended."""
     if hasattr(os, "setsid"):
         with contextlib.suppress(OSError):  # It leads one already.
             os.setsid()
@@ -186,10 +190,12 @@ def _shut_off() -> None:
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 (open until exit)
-    sys.stdout = sys.stderr = open(  # noqa: SIM115
+    sys.stderr = open(  # noqa: SIM115
         2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False
     )
+    sys.stdout = echo = Echo(sys.stderr)
     threading.Thread(target=_end_with_parent, daemon=True, name="gradtool: is the parent there?").start()
+    return echo
 
 
 def _end_with_parent() -> None:

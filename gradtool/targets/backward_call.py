@@ -33,6 +33,7 @@ _PERHAPS_UPSTREAM = re.compile(
         | grad\w* | \w+_(grad(ient)?s?|bar) | bar_\w+ | delta\w* | g[a-zA-Z]\d* | g_\w+ )$""",
     re.VERBOSE,
 )
+_LIKE_UPSTREAM = re.compile(r"d_?[a-zA-Z]\w*|g_?[a-zA-Z]\w*|(grad|delta)_?\w*|\w+_(grad|bar)")
 _CACHE = re.compile(
     r"(\w*caches?\w*|ctx|context|saved\w*|memory|memos?|mem|tape|residuals?|res|intermediates?|stored?|stash|aux|history"
     r"|states?|(fwd|forward)_\w+|kept)$"
@@ -491,6 +492,9 @@ class _Planner:
             yield [open_[0]], open_[1:], True
             return
         keeps = bool(roles.caches) or len(self.returned) > 1
+        outputs = sum(r.floating and not _kept(r.name) and r.name not in self.inputs for r in self.returned)
+        if roles.caches and 1 < len(open_) <= outputs and all(_LIKE_UPSTREAM.match(p.name) for p in open_):
+            yield open_, [], False  # ``dsin, dcos, cache``: gradients of outputs that have no names.
         if open_ and (keeps or len(open_) > 1 or roles.named):
             # Nothing is called like an upstream: it stands first, or else last.
             sole = len(open_) == 1

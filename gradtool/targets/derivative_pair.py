@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from gradtool.targets.backward_call import is_public, is_upstream, same_thing
 from gradtool.targets.found import Found
@@ -59,7 +60,8 @@ def find(scope: Scope, taken: frozenset[str]) -> Iterator[Found]:
         gradient = firsts.get(function.name)
         pair = FunctionPair(scope, gradient or function, derivative, contracted=True)
         missing = f"a second derivative is checked as the derivative of the first: add {function.name}_der"
-        yield pair.found(derivative.name, CONVENTION, skip=None if gradient is not None else missing)
+        found = pair.found(derivative.name, CONVENTION, skip=None if gradient is not None else missing)
+        yield replace(found, docstrings=(*found.docstrings, function.docstring))
 
 
 def _function_of(derivative: Function, functions: Mapping[str, Function]) -> tuple[Function, int, str | None] | None:

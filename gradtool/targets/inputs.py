@@ -271,6 +271,8 @@ class _Maker:
                 letters = (
                     layout.shape(name) if name in layout.chosen and layout.chosen[name].source == "search" else None
                 )
+                if shape and letters and calling.upstream == "contracted":
+                    shape = shape[-len(letters) :]  # Of a Jacobian's axes the last are the input's.
                 if shape and letters and len(shape) == len(letters) and min(shape) > 0:
                     pairs = zip(letters, shape, strict=True)
                     wanted.update({letter: size for letter, size in pairs if letter.isidentifier()})
