@@ -14,6 +14,8 @@ import gradtool
 from gradtool.cli import main
 from gradtool.cli.exit_codes import ExitCode
 from gradtool.diagnosis import HEALTH_RULES
+from gradtool.diagnosis.causes import CAUSE_RULES
+from gradtool.diagnosis.hygiene import HYGIENE_RULES
 from gradtool.ops import FAMILIES
 
 PACKAGE = Path(gradtool.__file__).parent
@@ -75,6 +77,13 @@ def test_the_diagnostics_are_those_of_the_rules():
     assert between("diagnostics") == table(rows)
 
 
+def test_the_causes_and_hygiene_rules_are_those_of_the_modules():
+    rows = [("code", "cause"), ("---", "---"), *((code, rule.title) for code, rule in CAUSE_RULES.items())]
+    assert between("causes") == table(rows)
+    rows = [("code", "finds"), ("---", "---"), *((code, rule.title) for code, rule in HYGIENE_RULES.items())]
+    assert between("hygiene") == table(rows)
+
+
 def test_the_operations_are_those_of_the_registry():
     assert all(FAMILIES.values())
     assert between("operations") == table([("family", "operations"), ("---", "---"), *families()])
@@ -101,18 +110,24 @@ def test_every_command_runs(line):
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def test_the_shell_script_tells_that_all_is_well():
-    script = next(block for block in blocks(README, "sh") if block.startswith("#!/bin/sh"))
-    script = script.replace("gradtool eval", f'"{sys.executable}" -m gradtool eval', 1)
+@pytest.mark.parametrize("command", ["eval", "check"])
+def test_the_shell_scripts_tell_that_all_is_well(command):
+    scripts = [block for block in blocks(README, "sh") if block.startswith("#!/bin/sh")]
+    script = next(text for text in scripts if f"gradtool {command}" in text)
+    script = script.replace(f"gradtool {command}", f'"{sys.executable}" -m gradtool {command}', 1)
     run = subprocess.run(["sh", "-c", script], cwd=TOP, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "all gradients agree" in run.stdout
 
 
-def test_the_python_example_runs(capsys):
-    example = next(block for block in blocks(README, "python") if block.startswith("import gradtool"))
+@pytest.mark.parametrize(
+    ("start", "printed"),
+    [("import gradtool", "OK 5.0\n"), ("import numpy", "WRONG GC101 has the opposite sign\n")],
+)
+def test_the_python_examples_run(start, printed):
+    example = next(block for block in blocks(README, "python") if block.startswith(start))
     run = subprocess.run([sys.executable, "-c", example], cwd=TOP, capture_output=True, text=True)
-    assert (run.returncode, run.stdout) == (0, "OK 5.0\n"), run.stderr
+    assert (run.returncode, run.stdout) == (0, printed), run.stderr
 
 
 @pytest.fixture
@@ -143,6 +158,53 @@ def test_the_steps_to_add_an_operation_work(copy):
     tested = run("pytest", "tests/ops/test_registry.py", "-k", "rsqrt", "-q", "-p", "no:cacheprovider")
     assert tested.returncode == 0, tested.stdout
     assert re.search(r"[5-9] passed|\d\d passed", tested.stdout)
+
+
+CARRIER = """
+import numpy as np
+
+def square(x):
+    return x * x
+
+def pull(dout, x):
+    return {factor} * dout * x
+
+square.vjp = pull
+"""
+
+
+def test_the_steps_to_add_a_convention_work(copy, tmp_path):
+    package, run = copy
+    steps = section("Add a convention")
+    assert "`vjp_attribute.py`" in steps
+    (package / "targets" / "vjp_attribute.py").write_text(blocks(steps, "python")[0], encoding="utf-8")
+    entry = re.search(r'`("vjp_attribute",)`', steps)
+    assert entry
+    registry = package / "targets" / "__init__.py"
+    text = registry.read_text(encoding="utf-8")
+    assert '    "callback",\n' in text
+    registry.write_text(text.replace('    "callback",\n', f'    {entry[1]}\n    "callback",\n'), encoding="utf-8")
+    for factor, code in ((2, 0), (3, 1)):
+        module = tmp_path / f"carrier{factor}.py"
+        module.write_text(CARRIER.format(factor=factor), encoding="utf-8")
+        found = run("gradtool", "check", str(module), "--format", "json")
+        assert found.returncode == code, found.stdout + found.stderr
+        assert '"convention": "vjp-attribute"' in found.stdout
+
+
+def test_the_steps_to_add_a_hygiene_rule_work(copy, tmp_path):
+    package, run = copy
+    steps = section("Add a cause or a hygiene rule")
+    assert "`gc399_more_than_asked.py`" in steps
+    (package / "diagnosis" / "gc399_more_than_asked.py").write_text(blocks(steps, "python")[0], encoding="utf-8")
+    program = (
+        "import numpy as np, gradtool\n"
+        "backward = lambda dout, x: {'x': dout * np.cos(x), 'y': dout}\n"
+        "print([h.code for h in gradtool.check(np.sin, backward, inputs=[np.ones(3)], names=['x']).hygiene])\n"
+    )
+    (tmp_path / "program.py").write_text(program, encoding="utf-8")
+    found = run("program")
+    assert (found.returncode, found.stdout) == (0, "['GC399']\n"), found.stderr
 
 
 def test_the_steps_to_add_a_rule_work(copy):

@@ -21,17 +21,19 @@ class NotShownError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What one entry of a gradient shows. ``step`` is that of the difference; a right gradient is within ``tolerance`` of the
-    ``difference`` (at a tie: of the interval between ``left`` and ``right``)."""
+    """What one entry of a gradient shows, or at a tie several that are moved together. ``step`` is that of the difference; a right
+    gradient (the sum of these entries) is within ``tolerance`` of the ``difference``, or where ``is_kink`` of the interval between
+    ``left`` and ``right``."""
 
     problem: Problem
-    index: tuple[int, ...]
+    indices: tuple[tuple[int, ...], ...]
     step: float
     tolerance: float
     yours: float | None
     difference: float
     left: float
     right: float
+    is_kink: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,20 +18,24 @@ from gradtool.verdict.caller import Caller, UnsupportedError, UserCodeError, che
 
 Array = NDArray[Any]
 Index = tuple[int, ...]
+Indices = tuple[Index, ...]
 STEPS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 """Steps to try, relative to the entry."""
 MARGIN = 4.0
 """By how many tolerances a gradient has to be off."""
 RELATIVE = 1e-7
 UNITS = 64.0
+UNSURE = 1e-2
+"""How large a tolerance may be, relative to the difference, where there is no number to compare with."""
+MOST_PAIRS = 2
 SHRINKS = 0.75
 """The one-sided differences of a smooth function draw together by half where the step is halved."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Differences with one step: the central one, a bound on its error, the two one-sided ones, and whether they belong to a
-    smooth function."""
+    """Differences with one step: the central one and the two one-sided ones, and whether they belong to a smooth function.
+    ``error`` bounds the error of the central one, and at a kink that of the one-sided ones."""
 
     step: float
     value: float
@@ -41,34 +45,36 @@ class Difference:
     smooth: bool
 
 
-def moved(value: Any, index: Index, step: float) -> Any:
-    """``value`` with one entry moved by ``step``."""
+def moved(value: Any, indices: Indices, step: float) -> Any:
+    """``value`` with some entries moved by ``step``."""
     if not isinstance(value, np.ndarray):
         return value + step
     found = value.copy()
-    found[index] += step
+    for index in indices:
+        found[index] += step
     return found
 
 
-def differences(loss: Callable[[Any], float], value: Any, index: Index, size: float, unit: float) -> Difference | None:
+def differences(loss: Callable[[Any], float], value: Any, indices: Indices, size: float, unit: float) -> Difference | None:
     """The best of the differences with several steps; None where ``loss`` is finite for none of them.
 
     ``size`` is that of what ``loss`` adds up, ``unit`` its unit roundoff.
     """
-    x = float(value[index]) if isinstance(value, np.ndarray) else float(value)
+    x = float(value[indices[0]]) if isinstance(value, np.ndarray) else float(value)
     scale = abs(x) or float(np.max(np.abs(value), initial=0.0)) or 1.0
     base = loss(value)
     found = []
     for share in STEPS:
         step = float(f"{share * scale:.0e}")
-        near, far = (_one_sided(loss, base, value, index, s) for s in (step / 2, step))
+        near, far = (_one_sided(loss, base, value, indices, s) for s in (step / 2, step))
         if near is None or far is None:
             continue
         centre, wide = sum(near) / 2, sum(far) / 2
         rounding = 8 * unit * size / step
         apart, wider = abs(near[1] - near[0]), abs(far[1] - far[0])
         smooth = apart <= SHRINKS * wider + 4 * rounding
-        found.append(Difference(step, wide, 2 * abs(centre - wide) + rounding, *near, smooth))
+        drift = abs(centre - wide) if smooth else max(abs(n - f) for n, f in zip(near, far, strict=True))
+        found.append(Difference(step, wide, 2 * drift + rounding, *far, smooth))
     if not found:
         return None
     found.sort(key=lambda one: (not one.smooth, one.error))
@@ -78,11 +84,11 @@ def differences(loss: Callable[[Any], float], value: Any, index: Index, size: fl
 
 
 def _one_sided(
-    loss: Callable[[Any], float], base: float, value: Any, index: Index, step: float
+    loss: Callable[[Any], float], base: float, value: Any, indices: Indices, step: float
 ) -> tuple[float, float] | None:
     """The differences to the left and to the right, by the steps that rounding left."""
-    below, above = moved(value, index, -step), moved(value, index, step)
-    at = (lambda v: float(v[index])) if isinstance(value, np.ndarray) else float
+    below, above = moved(value, indices, -step), moved(value, indices, step)
+    at = (lambda v: float(v[indices[0]])) if isinstance(value, np.ndarray) else float
     backward, forward = at(value) - at(below), at(above) - at(value)
     if not (backward > 0 and forward > 0):
         return None
@@ -171,12 +177,14 @@ class Prober:
             return float(sum(terms))
 
         yours = None if kind in ("missing", "shape", "raised") else np.asarray(gradient, dtype=np.float64)
-        for index in _indices(np.shape(value), first, most, yours if kind == "not finite" else None):
-            found = differences(loss, value, index, size, unit)
+        single = _indices(np.shape(value), first, most, yours if kind == "not finite" else None)
+        together = _equal_pairs(value, most) if kind == "tie" else ()
+        for indices in (*((index,) for index in single), *together):
+            found = differences(loss, value, indices, size, unit)
             if found is None:
                 continue
-            mine = None if yours is None else float(yours[index])
-            failure = _judged(kind, index, mine, found, unit)
+            mine = None if yours is None else float(sum(yours[index] for index in indices))
+            failure = _judged(kind, indices, mine, found, unit)
             if failure is not None:
                 return failure
         return None
@@ -195,28 +203,38 @@ def problem_of(gradients: Mapping[str, Any], name: str, shape: tuple[int, ...]) 
     return None if np.isfinite(array.astype(np.float64)).all() else "not finite"
 
 
-def _judged(kind: Problem, index: Index, mine: float | None, found: Difference, unit: float) -> Failure | None:
-    """The failure that an entry shows, if any. Where there is no number to compare, the difference has to be sure of itself,
+def _judged(kind: Problem, indices: Indices, mine: float | None, found: Difference, unit: float) -> Failure | None:
+    """The failure that entries show, if any. Where there is no number to compare, the difference has to be sure of itself,
     and for a gradient that is missing it has to be apart from 0."""
-    low, high = sorted((found.left, found.right))
-    is_tie = kind == "tie"
-    if found.smooth == is_tie:
+    is_kink = not found.smooth
+    if is_kink != (kind == "tie") and not (kind == "tie" and len(indices) > 1):
         return None
-    centre = found.value
-    error = 2 * abs(found.right - found.left) * found.step if is_tie else found.error
-    relative = max(RELATIVE, UNITS * unit)
-    tolerance = _rounded_up(max(10 * error, relative * max(abs(mine or 0.0), abs(centre), abs(low), abs(high))))
-    failure = Failure(kind, index, found.step, tolerance, mine, centre, found.left, found.right)
-    if is_tie:
+    low, high = sorted((found.left, found.right)) if is_kink else (found.value, found.value)
+    numbers = [abs(number) for number in (low, high, mine) if number is not None and np.isfinite(number)]
+    if mine is None or not np.isfinite(mine):
+        numbers.append(1.0)
+    tolerance = _rounded_up(max(10 * found.error, max(RELATIVE, UNITS * unit) * max(numbers)))
+    failure = Failure(kind, indices, found.step, tolerance, mine, found.value, found.left, found.right, is_kink)
+    if kind == "missing":
+        return failure if abs(found.value) > MARGIN * tolerance else None
+    if kind in ("value", "tie"):
         assert mine is not None
         return failure if max(low - mine, mine - high) > MARGIN * tolerance else None
-    if kind == "value":
-        assert mine is not None
-        return failure if abs(mine - centre) > MARGIN * tolerance else None
-    if kind == "missing":
-        return failure if abs(centre) > MARGIN * tolerance else None
-    finite = mine is None or not np.isfinite(mine)
-    return failure if finite and tolerance <= 1e-2 * max(abs(centre), 1.0) else None
+    return failure if tolerance <= UNSURE * max(abs(found.value), 1.0) else None
+
+
+def _equal_pairs(value: Any, most: int) -> list[Indices]:
+    """Pairs of entries that are equal: where they are tied, they have to be moved together."""
+    numbers = np.asarray(value).ravel()
+    order = np.argsort(numbers, kind="stable")
+    found = []
+    for place, one in enumerate(order):
+        for other in order[place + 1 :]:
+            if numbers[one] != numbers[other] or len(found) >= MOST_PAIRS * most:
+                break
+            pair = (np.unravel_index(int(k), np.shape(value)) for k in (one, other))
+            found.append(tuple(tuple(int(k) for k in index) for index in pair))
+    return found
 
 
 def _indices(shape: tuple[int, ...], first: Index | None, most: int, yours: Array | None) -> Iterable[Index]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gradtool.checking import Settings, check_target
 from gradtool.minimal_case.case import Failure, MinimalCase, NotShownError
-from gradtool.minimal_case.differences import Prober, differentiable
+from gradtool.minimal_case.differences import MARGIN, Prober, differentiable
 from gradtool.results import Cause, GradientResult, TargetResult, Verdict
 from gradtool.target import Calling, Case, Target, Values
 from gradtool.targets.points import branch_points, random_points, tie_points
@@ -129,20 +129,19 @@ class _Shrinking:
 
     def run(self) -> MinimalCase:
         """Shrink as far as the means allow."""
-        self.cause = self.found.cause
-        if not self._confirms(self.best):
-            # What is WRONG at this point for check_target is the best that there is.
-            self.confirmations = 0
-        else:
+        begun = self._checked(self.best)
+        if begun is not None and begun.verdict is Verdict.WRONG:
+            self.code = _code(begun.cause)
             self._shorten()
             self._simplify()
         best = self.confirmed
         case = replace(self.base, values=best.values, callings=(self.calling,))
         return MinimalCase(
-            self.target, case, self.found.name, best.upstream, best.failure, self.cause, self.prober.checks
+            self.target, case, self.found.name, best.upstream, best.failure, self.found.cause, self.prober.checks
         )
 
-    cause: Cause | None
+    code: str | None = None
+    """The cause that a check names at the start, which has to stay."""
 
     def _late(self) -> bool:
         return monotonic() > self.until
@@ -153,8 +152,8 @@ class _Shrinking:
     def _try(self, values: dict[str, Any], upstream: tuple[Array, ...], *, whole: bool) -> bool:
         """Take this case as the best where the same fails in it. With ``whole`` the gradients that were right have to stay so."""
         before = self.best.failure
-        failure = self.prober.failure(values, upstream, self.found.name, before.problem, before.index)
-        if failure is None or (whole and self._spoils(values, upstream)):
+        failure = self.prober.failure(values, upstream, self.found.name, before.problem, before.indices[0])
+        if failure is None or (_tells(before) and not _tells(failure)) or (whole and self._spoils(values, upstream)):
             return False
         self.best = _Attempt(values, upstream, failure)
         return True
@@ -175,12 +174,14 @@ class _Shrinking:
 
     def _confirms(self, attempt: _Attempt) -> bool:
         self.confirmations -= 1
+        found = self._checked(attempt)
+        return found is not None and found.verdict is Verdict.WRONG and _code(found.cause) == self.code
+
+    def _checked(self, attempt: _Attempt) -> GradientResult | None:
+        """What a check of this case alone says of the gradient."""
         case = replace(self.base, values=attempt.values, callings=(self.calling,))
         found = check_target(replace(self.target, cases=(case,)), self.settings)
-        mine = next((one for one in found.gradients if one.name == self.found.name), None)
-        if mine is None or mine.verdict is not Verdict.WRONG:
-            return False
-        return _code(mine.cause) == _code(self.found.cause)
+        return next((one for one in found.gradients if one.name == self.found.name), None)
 
     # Shorter axes -------------------------------------------------------------------------------------------------------
 
@@ -189,7 +190,7 @@ class _Shrinking:
         cut = True
         while cut and not self._spent(0.5):
             cut = False
-            for values in _cuts(self.best.values, self.found.name, self.best.failure.index):
+            for values in _cuts(self.best.values, self.found.name, self.best.failure.indices[0]):
                 if self._spent(0.5):
                     break
                 upstream = self.prober.upstream(values, 0)
@@ -241,6 +242,11 @@ def _calling_of(case: Case, result: TargetResult) -> Calling:
     """The calling that a result speaks of."""
     said = {note.removeprefix("called as ") for note in result.notes}
     return next((calling for calling in case.callings if calling.description in said), case.callings[0])
+
+
+def _tells(failure: Failure) -> bool:
+    """Whether the derivative is not 0 where backward gave no number: a test with 0 would pass for many a wrong one."""
+    return failure.yours is not None or abs(failure.difference) > MARGIN * failure.tolerance
 
 
 def _code(cause: Cause | None) -> str | None:

@@ -19,7 +19,7 @@ import numpy as np
 from gradtool.results import Skipped
 from gradtool.target import Calling, Case, Target
 from gradtool.targets.annotations import from_annotation
-from gradtool.targets.described import size_of
+from gradtool.targets.described import letters_of, size_of
 from gradtool.targets.docstring_shapes import DocstringShapes, from_docstrings
 from gradtool.targets.found import CannotBindError, Found
 from gradtool.targets.given import Given, Names
@@ -201,7 +201,8 @@ class _Maker:
                     continue
             try:
                 bound = self._with_more_labels(self._with_claims(self._try(accepted, fixed), fixed), fixed)
-                bound = self._resized(bound, fixed) if bound.problem == 1 and _is_guess(accepted.layout) else bound
+                if bound.problem and _is_guess(accepted.layout):
+                    bound = self._resized(bound, fixed) if bound.problem == 1 else self._of_one(bound, fixed)
             except CannotBindError as error:
                 refused = refused or str(error)
                 continue
@@ -263,7 +264,7 @@ class _Maker:
         """Sizes that were guessed, such that backward's gradients have the shapes of their inputs: code may be written for
         vectors of one length (``np.array([dx0, dx1])``). Where the gradients' shapes follow the inputs', nothing fits."""
         assert bound.accepted is not None
-        layout, wanted = bound.accepted.layout, {}
+        layout, wanted = bound.accepted.layout, dict[str, int]()
         for calling in bound.case.callings:
             gradients = _gradients(bound.case, calling) or {}
             for name in bound.case.wrt:
@@ -274,12 +275,35 @@ class _Maker:
                 if shape and letters and calling.upstream == "contracted":
                     shape = shape[-len(letters) :]  # Of a Jacobian's axes the last are the input's.
                 if shape and letters and len(shape) == len(letters) and min(shape) > 0:
-                    pairs = zip(letters, shape, strict=True)
-                    wanted.update({letter: size for letter, size in pairs if letter.isidentifier()})
+                    for letter, size in zip(letters, shape, strict=True):
+                        if letter.isidentifier() and wanted.setdefault(letter, size) != size:
+                            return bound  # One gradient says so, another says otherwise: a shape is wrong.
         other = replace(bound.accepted, layout=replace(layout, sizes_fixed=wanted))
         values = {**other.layout.values(self.seed, self.found.name), **fixed}
         case = self._case(values) if wanted else None
         return bound if case is None or _problem(case) else _Bound(case, other, values, 0)
+
+    def _of_one(self, bound: _Bound, fixed: Mapping[str, Any]) -> _Bound:
+        """Backward raises, and does not for a single example: code may be written for one at a time, as a column or row."""
+        assert bound.accepted is not None
+        layout = bound.accepted.layout
+        shapes = {name: shape for name in layout.chosen if (shape := layout.shape(name)) is not None}
+        used = [letter for shape in shapes.values() for dimension in shape for letter in letters_of(dimension)]
+        sized = {
+            letter
+            for option in layout.chosen.values()
+            if option.size
+            for letter in letters_of(layout.resolved(option.size))
+        }
+        for name, shape in shapes.items():
+            for letter in shape if len(shape) == 2 and layout.chosen[name].source == "search" else ():
+                if letter.isidentifier() and used.count(letter) == 1 and letter not in sized:
+                    other = replace(bound.accepted, layout=replace(layout, sizes_fixed={letter: 1}))
+                    values = {**other.layout.values(self.seed, self.found.name), **fixed}
+                    case = self._case(values)
+                    if case is not None and _problem(case) == 0:
+                        return _Bound(case, other, values, 0)
+        return bound
 
     def _with_more_labels(self, bound: _Bound, fixed: Mapping[str, Any]) -> _Bound:
         """Labels of which nothing is known are 0 and 1; where they are indices, as many as forward takes."""
@@ -551,12 +575,14 @@ def _problem_of(case: Case, calling: Calling) -> int:
 def _may_replace(best: _Bound, mine: Layout, other: Layout) -> bool:
     """Whether another layout may stand for the likeliest one, whose gradients have shapes that are not their inputs'.
 
-    It must not make axes equal for which nothing speaks. And where gradients are only not summed over broadcast axes, which is
+    It must not make axes equal for which nothing speaks, nor leave an input out. And where gradients are only not summed over broadcast axes, which is
     a fault that many make, the broadcasting must stay: it may only be another layout of what is broadcast.
     """
     ranks, others = ({name: len(layout.shape(name) or ()) for name in layout.chosen} for layout in (mine, other))
     same = all(_long_axes(mine, name) == _long_axes(other, name) for name in mine.chosen)
     if _repeated(mine) != _repeated(other) or (same and len(other.roots()) < len(mine.roots())):
+        return False
+    if any(other.chosen[n].left_out and not o.left_out for n, o in mine.chosen.items() if n in other.chosen):
         return False
     unsummed = _unsummed(best.case) if best.problem == 1 else ()
     for name in mine.chosen if unsummed else ():

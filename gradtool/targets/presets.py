@@ -312,6 +312,13 @@ def _arrays(name: str, context: Context) -> list[Option]:
     if context.scalar:
         return [Option(0, Described((), _number_domain(name), kind="number"))]
     word = role(name)
+    if (
+        word == "bias"
+        and name in ("b", "B")
+        and {"a", "A"} & set(context.names)
+        and not any(role(other) == "weight" for other in context.names)
+    ):
+        word = "data"  # The second of a and b.
     if word == "bias":
         return [_shaped(name, 0, 1), *_flat(name), _shaped(name, 1.3, 0), _shaped(name, 1.8, 2)]
     if word == "scale":

@@ -1,0 +1,65 @@
+"""GC108: paths of a traced forward, and contributions of an untraced one; a branch of np.where is no path."""
+
+import numpy as np
+
+
+def residual(x, w):
+    h = np.tanh(x @ w)
+    return h + x
+
+
+def test_a_residual_connection(cause_of, rng):
+    def backward(u, x, w):
+        d = u * (1 - np.tanh(x @ w) ** 2)
+        return d @ w.T, x.T @ d
+
+    cause = cause_of(residual, backward, [rng.normal(size=(4, 3)), rng.normal(size=(3, 3))])
+    assert cause.code == "GC108"
+    assert cause.line == residual.__code__.co_firstlineno + 2
+
+
+def normalised(x):
+    centred = x - x.mean(axis=0)
+    return centred / np.sqrt((centred**2).mean(axis=0) + 1e-5)
+
+
+def test_two_paths(cause_of, rng):
+    def backward(u, x):
+        return (u / np.sqrt(x.var(axis=0) + 1e-5),)
+
+    cause = cause_of(normalised, backward, [rng.normal(size=(6, 2)) * 2 + 1])
+    assert cause.code == "GC108"
+    assert "mean" in cause.message
+
+
+def softmax(x):
+    e = np.exp(x)
+    return e / e.sum()
+
+
+def test_only_the_diagonal(cause_of, rng):
+    cause = cause_of(softmax, lambda u, x: (u * softmax(x) * (1 - softmax(x)),), [rng.normal(size=4)])
+    assert cause.code == "GC108"
+    assert "diagonal" in cause.message
+
+
+def windows(x):
+    return np.array([float(x[k]) * 2 + float(x[k + 1]) * 3 + float(x[k + 2]) for k in range(0, 5, 2)])
+
+
+def test_overwritten_in_code_that_cannot_be_traced(cause_of, rng):
+    def backward(u, x):
+        dx = np.zeros_like(x)
+        for k, d in enumerate(u):
+            dx[2 * k : 2 * k + 3] = d * np.array([2.0, 3.0, 1.0])  # should be +=
+        return (dx,)
+
+    cause = cause_of(windows, backward, [rng.normal(size=7)])
+    assert cause.code == "GC108"
+    assert "overwritten" in cause.message
+
+
+def test_a_branch_is_a_region(cause_of):
+    x = np.linspace(-2, 2, 12)
+    cause = cause_of(lambda x: np.where(x > 0, x, 0.1 * x**3), lambda u, x: (u * (x > 0),), [x])
+    assert cause.code == "GC112"

@@ -1,0 +1,72 @@
+"""GC112: a bound parts wrong entries from right ones; wrong entries that no bound parts are none."""
+
+import numpy as np
+import pytest
+
+X = np.array([-2.1, 0.4, -0.7, 1.3, 2.6, -1.2, 0.9, -0.3, 1.8, -1.6])
+
+
+def leaky(x):
+    return np.where(x > 0, x, 0.1 * x)
+
+
+@pytest.mark.parametrize(
+    ("forward", "derivative", "where", "there"),
+    [
+        (leaky, lambda x: (x > 0) * 1.0, "x < 0", "zero"),
+        (lambda x: x**3, lambda x: 3 * x * np.abs(x), "x < 0", "opposite sign"),
+        (lambda x: np.clip(x, -1, 1), np.ones_like, "|x| > 1", "should be zero"),
+        (lambda x: np.exp(-x), lambda x: np.where(x > 1, -0.5, -1) * np.exp(-x), "x > 1", "0.5 times"),
+    ],
+)
+def test_the_region_is_named(cause_of, forward, derivative, where, there):
+    cause = cause_of(forward, lambda u, x: (u * derivative(x),), [X])
+    if cause.code == "GC109":  # The slope of a clip left out altogether is one, too.
+        assert there == "should be zero"
+        return
+    assert cause.code == "GC112"
+    assert where in cause.message
+    assert there in cause.message
+
+
+def hidden(x, w, v):
+    return np.maximum(x @ w, 0) @ v
+
+
+def masked(mask):
+    def backward(u, x, w, v):
+        z = x @ w
+        d = (u @ v.T) * mask(z)
+        return d @ w.T, x.T @ d, np.maximum(z, 0).T @ u
+
+    return backward
+
+
+def test_an_inner_mask_turned_round(cause_of, rng):
+    inputs = [rng.normal(size=(5, 3)), rng.normal(size=(3, 4)), rng.normal(size=(4, 2))]
+    cause = cause_of(hidden, masked(lambda z: z < 0), inputs, "w")
+    assert cause.code == "GC112"
+    assert "turned round" in cause.message
+    assert cause.line == hidden.__code__.co_firstlineno + 1
+
+
+def test_an_inner_region(cause_of, rng):
+    inputs = [2 * rng.normal(size=(6, 3)), rng.normal(size=(3, 4)), rng.normal(size=(4, 3))]
+    cause = cause_of(hidden, masked(lambda z: (z > 0) & (z < 1.5)), inputs, "w")
+    assert cause.code == "GC112"
+    assert "nothing is sent down there" in cause.message
+
+
+def test_the_sign_of_the_upstream(cause_of, rng):
+    cause = cause_of(
+        lambda x, b: x + b, lambda u, x, b: (u, np.maximum(u, 0).sum(axis=0)), [rng.normal(size=(5, 3)), rng.normal(size=3)]
+    )  # fmt: skip
+    assert cause.code == "GC112"
+    assert "the upstream gradient < 0" in cause.message
+
+
+def test_entries_that_no_bound_parts(cause_of):
+    wrong = np.zeros(10)
+    wrong[[3, 7]] = 0.3
+    cause = cause_of(lambda x: x**2, lambda u, x: (u * 2 * x * (1 + wrong),), [X])
+    assert cause.code == "GC113"
