@@ -8,14 +8,13 @@ if the rule's hypothesis fits at every sight, else None.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from gradtool.diagnosis.fitting import Evidence
+from gradtool.diagnosis.rules import Rules
 from gradtool.diagnosis.suspect import Suspect
 from gradtool.results import Cause
 
@@ -46,37 +45,6 @@ def name_cause(suspect: Suspect) -> Cause:
     raise AssertionError(f"{ORDER[-1]} fits everything")
 
 
-def _load() -> dict[str, CauseRule]:
-    rules = {}
-    package = importlib.import_module("gradtool.diagnosis")
-    for found in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
-        if not found.name.startswith("gc1"):
-            continue
-        module = importlib.import_module(f"gradtool.diagnosis.{found.name}")
-        documentation = (module.__doc__ or "").strip()
-        code, _, title = documentation.splitlines()[0].partition(": ")
-        rules[code] = CauseRule(code, title.rstrip("."), documentation, module.find)
-    return rules
-
-
-class _Rules(Mapping[str, CauseRule]):
-    """The rules by code, imported when first looked at."""
-
-    _rules: dict[str, CauseRule] | None = None
-
-    def _loaded(self) -> dict[str, CauseRule]:
-        if self._rules is None:
-            self._rules = _load()
-        return self._rules
-
-    def __getitem__(self, code: str) -> CauseRule:
-        return self._loaded()[code]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._loaded())
-
-    def __len__(self) -> int:
-        return len(self._loaded())
-
-
-CAUSE_RULES: Mapping[str, CauseRule] = _Rules()
+CAUSE_RULES: Mapping[str, CauseRule] = Rules(
+    "gc1", lambda code, title, documentation, module: CauseRule(code, title, documentation, module.find)
+)

@@ -7,8 +7,6 @@ it judges by (each explained in the docstring), and ``find(health, thresholds)``
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradtool.autodiff import Gradients, Plan
+from gradtool.diagnosis.rules import Rules
 from gradtool.language import expression
 from gradtool.results import Diagnostic
 from gradtool.verdict import Tie
@@ -102,40 +101,10 @@ class HealthRule(NamedTuple):
     find: Callable[[Health, Mapping[str, float]], Iterator[Diagnostic]]
 
 
-def _load() -> dict[str, HealthRule]:
-    rules = {}
-    package = importlib.import_module("gradtool.diagnosis")
-    for found in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
-        if not found.name.startswith("gt1"):
-            continue
-        module = importlib.import_module(f"gradtool.diagnosis.{found.name}")
-        documentation = (module.__doc__ or "").strip()
-        code, _, title = documentation.splitlines()[0].partition(": ")
-        rules[code] = HealthRule(code, title.rstrip("."), documentation, module.THRESHOLDS, module.find)
-    return rules
-
-
-class _Rules(Mapping[str, HealthRule]):
-    """The rules by code, imported when first looked at (they import this module)."""
-
-    _rules: dict[str, HealthRule] | None = None
-
-    def _loaded(self) -> dict[str, HealthRule]:
-        if self._rules is None:
-            self._rules = _load()
-        return self._rules
-
-    def __getitem__(self, code: str) -> HealthRule:
-        return self._loaded()[code]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._loaded())
-
-    def __len__(self) -> int:
-        return len(self._loaded())
-
-
-HEALTH_RULES: Mapping[str, HealthRule] = _Rules()
+HEALTH_RULES: Mapping[str, HealthRule] = Rules(
+    "gt1",
+    lambda code, title, documentation, module: HealthRule(code, title, documentation, module.THRESHOLDS, module.find),
+)
 
 
 def find_health(health: Health, thresholds: Mapping[str, Mapping[str, float]] | None = None) -> list[Diagnostic]:

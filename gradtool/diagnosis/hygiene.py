@@ -7,8 +7,6 @@ sections "What it means", "Why it matters", "Example" and "What to do". ``find(t
 from __future__ import annotations
 
 import contextlib
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -16,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gradtool.diagnosis.rules import Rules
 from gradtool.results import Hygiene
 from gradtool.target import Calling, Values
 from gradtool.verdict.caller import Caller, Handed, UserCodeError
@@ -73,39 +72,9 @@ class HygieneRule(NamedTuple):
     find: Callable[[Trial], Iterator[str]]
 
 
-def _load() -> dict[str, HygieneRule]:
-    rules = {}
-    package = importlib.import_module("gradtool.diagnosis")
-    for found in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
-        if found.name.startswith("gc3"):
-            module = importlib.import_module(f"gradtool.diagnosis.{found.name}")
-            documentation = (module.__doc__ or "").strip()
-            code, _, title = documentation.splitlines()[0].partition(": ")
-            rules[code] = HygieneRule(code, title.rstrip("."), documentation, module.find)
-    return rules
-
-
-class _Rules(Mapping[str, HygieneRule]):
-    """The rules by code, imported when first looked at (they import this module)."""
-
-    _rules: dict[str, HygieneRule] | None = None
-
-    def _loaded(self) -> dict[str, HygieneRule]:
-        if self._rules is None:
-            self._rules = _load()
-        return self._rules
-
-    def __getitem__(self, code: str) -> HygieneRule:
-        return self._loaded()[code]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._loaded())
-
-    def __len__(self) -> int:
-        return len(self._loaded())
-
-
-HYGIENE_RULES: Mapping[str, HygieneRule] = _Rules()
+HYGIENE_RULES: Mapping[str, HygieneRule] = Rules(
+    "gc3", lambda code, title, documentation, module: HygieneRule(code, title, documentation, module.find)
+)
 
 
 def find_hygiene(trial: Trial) -> list[Hygiene]:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from math import prod
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradtool.references import GraphFunction, Samples, directional, find_entry
+from gradtool.references import GraphFunction, directional, find_entry
 from gradtool.references.directional import DIRECTIONS, MISS
+from gradtool.references.joined import TOGETHER, Joined
 from gradtool.references.sampling import Evaluable, Measure
 
 Array = NDArray[Any]
 APART = 8
 """Up to so many inputs are looked at one by one; more of them move together."""
-TOGETHER = "all"
 
 
 class Along(NamedTuple):
@@ -40,7 +39,7 @@ def along_random_directions(
     groups = [[name] for name in names] if len(names) <= APART else [names]
     found: dict[str, Along] = {}
     for group in groups:
-        found.update(_judged(_Joined(function, inputs, group), gradients, upstream))
+        found.update(_judged(Joined(function, inputs, group), gradients, upstream))
     return found
 
 
@@ -57,41 +56,7 @@ def measured_entry(
     return float(found.values[0]) / length, float(found.errors[0] + found.rounding[0]) / abs(length)
 
 
-class _Joined:
-    """Several inputs of a function as one flat vector."""
-
-    def __init__(self, function: GraphFunction, inputs: Mapping[str, Array], names: Sequence[str]) -> None:
-        self._function = function
-        self.shapes = {name: inputs[name].shape for name in names}
-        ends = np.cumsum([prod(shape) for shape in self.shapes.values()])
-        self._cuts = [int(end) for end in ends[:-1]]
-        self.inputs = {TOGETHER: self.join(inputs)}
-
-    def join(self, arrays: Mapping[str, Array]) -> Array:
-        """One vector of what ``arrays`` has for each name."""
-        return np.concatenate([np.ravel(arrays[name]) for name in self.shapes]).astype(np.float64)
-
-    def split(self, vector: Array) -> dict[str, Array]:
-        """The vector's parts by name, in their shapes; leading axes stay."""
-        parts = np.split(vector, self._cuts, axis=-1)
-        named = zip(self.shapes.items(), parts, strict=True)
-        return {name: part.reshape((*vector.shape[:-1], *shape)) for (name, shape), part in named}
-
-    def base(self) -> Array:
-        """The output at the base point."""
-        return self._function.base()
-
-    def many(self, name: str, points: Array) -> Samples:
-        """The outputs at ``points``, one flat vector each."""
-        assert name == TOGETHER
-        return self._function.many_inputs(self.split(points))
-
-    def noise(self) -> Array:
-        """A bound on the rounding of the output."""
-        return self._function.noise()
-
-
-def _judged(joined: _Joined, gradients: Mapping[str, Array], upstream: Array) -> dict[str, Along]:
+def _judged(joined: Joined, gradients: Mapping[str, Array], upstream: Array) -> dict[str, Along]:
     claimed = joined.join(gradients)
     size = f"{claimed.size:,} entries are too many for a difference each"
     failure = Measure.of(joined, upstream).failure
@@ -133,7 +98,7 @@ def _judged(joined: _Joined, gradients: Mapping[str, Array], upstream: Array) ->
 
 
 def _one_entry_replaced(
-    joined: _Joined, claimed: Array, place: int, value: float, error: float
+    joined: Joined, claimed: Array, place: int, value: float, error: float
 ) -> dict[str, tuple[Array, Array]]:
     """The gradients with one entry as measured; nothing is known of the others."""
     values, errors = claimed.copy(), np.full(claimed.size, np.inf)
