@@ -91,7 +91,7 @@ def check(
 
         def run_backward(*upstream: Array) -> Mapping[str, Any]:
             found = backward(tuple(upstream) if several else upstream[0], *arguments)
-            return _by_name(found, labels, wrt)
+            return _by_name(found, given, wrt)
 
         return PlainRun(outputs, run_backward)
 
@@ -159,17 +159,31 @@ def contracted(upstream: Array, derivative: Array, shape: tuple[int, ...]) -> Ar
     return derivative
 
 
-def _by_name(found: Any, labels: Sequence[str], wrt: Sequence[str]) -> Mapping[str, Any]:
-    """Returned gradients by their input's name: one an input, or one for each that is differentiated."""
+def _by_name(found: Any, given: Values, wrt: Sequence[str]) -> Mapping[str, Any]:
+    """Returned gradients by their input's name: one an input, or one for each that is differentiated. A list of numbers of the
+    only input's shape is its gradient."""
     if isinstance(found, Mapping):
         return found
+    labels = list(given)
+    only = (wrt or labels)[0] if len(wrt) == 1 or len(labels) == 1 else None
     if not isinstance(found, tuple | list):
-        return {(wrt or labels)[0]: found}
+        return {only or (wrt or labels)[0]: found}
+    if only is not None and _is_one_array(found, np.shape(given[only])):
+        return {only: found}
     if len(found) == len(labels):
         return dict(zip(labels, found, strict=True))
     if len(found) == len(wrt):
         return dict(zip(wrt, found, strict=True))
     raise ValueError(f"backward gave {len(found)} gradients for {len(labels)} inputs ({', '.join(labels)})")
+
+
+def _is_one_array(found: Sequence[Any], shape: tuple[int, ...]) -> bool:
+    """Whether a list is an array of this shape itself, and not a list that holds one."""
+    if any(item is None or isinstance(item, np.ndarray) and item.shape == shape for item in found):
+        return False
+    with contextlib.suppress(ValueError):  # Lists of unequal lengths.
+        return np.shape(found) == shape
+    return False
 
 
 def _as_input(name: str, value: Any) -> Any:

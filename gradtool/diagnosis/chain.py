@@ -177,7 +177,9 @@ def _edge_factor(traced: Sequence[Program], edges: Sequence[Edge]) -> Factor | N
 
 
 def _is_term(program: Program, edges: Sequence[Edge]) -> bool:
-    """Whether the edges lie in a term of the output's sum that depends on this input alone."""
+    """Whether the edges lie in a term of the output's sum, the output being one number, that depends on this input alone."""
+    if program.values[program.graph.output].size != 1:
+        return False
     terms, pending = [], [program.graph.output]
     while pending:
         node = pending.pop()

@@ -34,7 +34,7 @@ def find(evidence: Evidence) -> Cause | None:
     line: int | None = None
     if factor is None:
         path = scaled_path(evidence)
-        if path is None:
+        if path is None or path.is_term:
             return None
         factor, part, file, line = path.factor, f" in one part, what comes {path.through}", path.file, path.line
     axis = axis_of(evidence, factor) if factor.value > 0 else None

@@ -27,6 +27,8 @@ from gradtool.diagnosis.hygiene import Trial
 
 LINEAR = 1e-5
 """Rounding, also in single precision, breaks linearity by less than this share."""
+UNITS = 64
+"""Units of roundoff by which a precision lower than that breaks it."""
 ZERO = 1e-7
 
 
@@ -48,7 +50,7 @@ def find(trial: Trial) -> Iterator[str]:
             continue
         one, two, both, zero = (part[name] for part in parts)
         size = abs(factors[0]) * np.max(np.abs(one), initial=0.0) + abs(factors[1]) * np.max(np.abs(two), initial=0.0)
-        limit = LINEAR * float(size)
+        limit = max(LINEAR, UNITS * _roundoff(trial, name)) * float(size)
         with np.errstate(invalid="ignore"):
             if np.max(np.abs(zero), initial=0.0) > ZERO * np.max(np.abs(one), initial=0.0):
                 yield f"the gradient of {name} is not zero where the upstream gradient is"
@@ -59,3 +61,9 @@ def find(trial: Trial) -> Iterator[str]:
 def _float(trial: Trial, upstream: list[np.ndarray] | tuple[np.ndarray, ...]) -> dict[str, np.ndarray]:
     found = trial.arrays(trial.again(upstream))
     return {name: np.array(value, dtype=np.float64) for name, value in found.items()}
+
+
+def _roundoff(trial: Trial, name: str) -> float:
+    """The unit roundoff of the lowest precision among the upstream gradients and the gradient."""
+    kinds = [u.dtype for u in trial.upstream] + [np.asarray(trial.gradients.get(name)).dtype]
+    return max((float(np.finfo(kind).eps) / 2 for kind in kinds if kind.kind == "f"), default=0.0)

@@ -79,16 +79,14 @@ def _search(evidence: Evidence) -> Monomial | None:
         return None
     variables = list(_variables(evidence, places))[:MAX_VARIABLES]
     whole = np.concatenate([both.yours[at] for both, at in zip(evidence.matrices, places, strict=True)])
-    for used in [Variable("1", np.ones(whole.size)), *variables]:
-        constant = _constant(whole / used.values)
-        if constant is not None:
-            return _in_place(used.label, *constant)
+    plain = Variable("1", np.ones(whole.size))
     inner = list(_inner(evidence, places))[:MAX_VARIABLES]
-    for variable in variables + inner:
-        for exponent in EXPONENTS:
-            constant = _constant(ratio / _power(variable.values, exponent))
-            if constant is not None:
-                return _single(evidence, variable, exponent, *constant)
+    for found in (
+        _in_place(whole, [plain]), _powers(evidence, ratio, variables), _in_place(whole, variables),
+        _powers(evidence, ratio, inner),
+    ):  # fmt: skip
+        if found is not None:
+            return found
     for one, other in combinations(variables, 2):
         for p, q in PAIRS:
             constant = _constant(ratio / (_power(one.values, p) * _power(other.values, q)))
@@ -97,14 +95,29 @@ def _search(evidence: Evidence) -> Monomial | None:
     return None
 
 
-def _in_place(label: str, factor: Fraction, residual: float) -> Monomial:
-    """The user's Jacobian is that value itself: nothing else of the right one is in it."""
-    times = "" if factor == 1 else f"{factor} times "
-    if label == "1":
-        message = f"lacks its whole local derivative: it is {times}the upstream gradient as it came"
-        return Monomial(message, "multiply by the local derivative", True, residual)
-    message = f"has {times}{label} where another local derivative belongs"
-    return Monomial(message, f"put the local derivative in the place of {label}", False, residual)
+def _powers(evidence: Evidence, ratio: Array, variables: Sequence[Variable]) -> Monomial | None:
+    for variable in variables:
+        for exponent in EXPONENTS:
+            constant = _constant(ratio / _power(variable.values, exponent))
+            if constant is not None:
+                return _single(evidence, variable, exponent, *constant)
+    return None
+
+
+def _in_place(whole: Array, variables: Sequence[Variable]) -> Monomial | None:
+    """Where the user's Jacobian is a variable itself, and nothing of the right one is in it."""
+    for label, values, _ in variables:
+        constant = _constant(whole / values)
+        if constant is None:
+            continue
+        factor, residual = constant
+        times = "" if factor == 1 else f"{factor} times "
+        if label == "1":
+            message = f"lacks its whole local derivative: it is {times}the upstream gradient as it came"
+            return Monomial(message, "multiply by the local derivative", True, residual)
+        message = f"has {times}{label} where another local derivative belongs"
+        return Monomial(message, f"put the local derivative in the place of {label}", False, residual)
+    return None
 
 
 def _single(evidence: Evidence, variable: Variable, exponent: float, factor: Fraction, residual: float) -> Monomial:

@@ -396,6 +396,8 @@ def forms(program: Program, slope_: Slope, kind: Kind) -> Iterator[tuple[str, st
         if piecewise:
             return
         for name in recognised():
+            if REGISTRY[name].kinks:
+                continue
             yield f"matches when {what} is that of {name}", f"use {what}", _of(name)
         for node in others(program, slope_.parts[0]):
             yield f"matches when {what} is taken at {program.label(node)}", f"use {what}", _at(node)

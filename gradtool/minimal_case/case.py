@@ -21,9 +21,10 @@ class NotShownError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What one entry of a gradient shows, or at a tie several that are moved together. ``step`` is that of the difference; a right
-    gradient (the sum of these entries) is within ``tolerance`` of the ``difference``, or where ``is_kink`` of the interval between
-    ``left`` and ``right``."""
+    """What one entry of a gradient shows, or at a tie several that are moved together. ``step`` is that of the difference.
+
+    A right gradient (the sum of these entries) is within ``tolerance`` of the ``difference``, or where ``is_kink`` of the
+    interval between ``left`` and ``right``."""
 
     problem: Problem
     indices: tuple[tuple[int, ...], ...]

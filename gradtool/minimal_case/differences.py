@@ -227,7 +227,7 @@ def _equal_pairs(value: Any, most: int) -> list[Indices]:
     """Pairs of entries that are equal: where they are tied, they have to be moved together."""
     numbers = np.asarray(value).ravel()
     order = np.argsort(numbers, kind="stable")
-    found = []
+    found: list[Indices] = []
     for place, one in enumerate(order):
         for other in order[place + 1 :]:
             if numbers[one] != numbers[other] or len(found) >= MOST_PAIRS * most:

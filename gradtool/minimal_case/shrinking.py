@@ -6,8 +6,9 @@ Each attempt is judged by plain differences (``differences.Prober``); what the a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from time import monotonic
 from typing import Any
 
@@ -112,12 +113,11 @@ class _Shrinking:
             yield base | shown
         yield base
         names, rng = differentiable(base, self.base.wrt), np.random.default_rng([self.settings.seed, 7])
-        for make in (lambda: random_points(base, names, 3, rng), lambda: branch_points(base, names, rng),
-                     lambda: tie_points(base, names, rng)):  # fmt: skip
-            for chosen in make():
-                if self._late():
-                    return
-                yield dict(chosen.values)
+        points = (random_points(base, names, 3, rng), branch_points(base, names, rng), tie_points(base, names, rng))
+        for chosen in chain(*points):
+            if self._late():
+                return
+            yield dict(chosen.values)
 
     def _look(self, values: Values, upstream: Sequence[Array], *, tie: bool = False) -> Failure | None:
         """What fails at the start."""
@@ -175,7 +175,9 @@ class _Shrinking:
     def _confirms(self, attempt: _Attempt) -> bool:
         self.confirmations -= 1
         found = self._checked(attempt)
-        return found is not None and found.verdict is Verdict.WRONG and _code(found.cause) == self.code
+        if found is None or found.verdict is not Verdict.WRONG:
+            return False
+        return attempt.failure.problem == "tie" or _code(found.cause) == self.code
 
     def _checked(self, attempt: _Attempt) -> GradientResult | None:
         """What a check of this case alone says of the gradient."""
@@ -293,10 +295,10 @@ def _plainer(value: Any) -> Iterator[Any]:
         yield _like(value, np.full_like(numbers, simple))
     for rounded in (np.round(numbers), np.round(2 * numbers) / 2, np.round(numbers, 1), np.round(numbers, 2)):
         if not np.array_equal(rounded, numbers):
-            yield _like(value, rounded)
+            yield _like(value, rounded + 0.0)  # No -0.
 
 
-def _entry_by_entry(current: Any) -> Iterator[Any]:
+def _entry_by_entry(current: Callable[[], Any]) -> Iterator[Any]:
     """What ``current()`` gives at that time with one entry made simple, entry after entry."""
     size = np.size(current())
     for place in range(size if size <= FEW else 0):
@@ -314,7 +316,7 @@ def _upstreams(upstream: tuple[Array, ...]) -> Iterator[tuple[Array, ...]]:
         yield _filled(upstream, np.eye(1, size, place).ravel())
     yield _filled(upstream, np.ones(size))
     for digits in (0, 1):
-        yield tuple(np.round(u, digits).astype(u.dtype) for u in upstream)
+        yield tuple((np.round(u, digits) + 0.0).astype(u.dtype) for u in upstream)
 
 
 def _filled(upstream: tuple[Array, ...], numbers: Array) -> tuple[Array, ...]:

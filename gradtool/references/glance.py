@@ -20,7 +20,7 @@ def glance(function: Evaluable, name: str, at: Array, lines: Array, upstream: Ar
     signed = np.array([step, step / 2, -step / 2, -step])
     points = at + signed.reshape(-1, *[1] * (at.ndim + 1)) * lines
     with np.errstate(all="ignore"):
-        outputs = function.many(name, points.reshape(-1, *at.shape)).outputs
+        outputs = function.many(name, points.reshape(len(signed) * len(lines), *at.shape)).outputs
         change = measure.contract(outputs)[0].reshape(4, len(lines))
         slopes = change / signed[:, None]
         return 2 * slopes[2] - slopes[3], 2 * slopes[1] - slopes[0]

@@ -108,6 +108,10 @@ class _Maker:
         if why is not None:
             return self._skipped(str(why))
         fixed, sources = self._given()
+        for name, value in fixed.items():
+            if _is_foreign(value):
+                what = f"a {value.dtype} array on {getattr(value, 'device', 'another device')}"
+                return self._skipped(f"{name} is {what}, which is not supported: give dense, real numbers on the CPU")
         docstrings = from_docstrings(self.found.docstrings, self.names.parameters)
         tried = Tried()
         bound = self._bind(fixed, docstrings, tried)
@@ -201,8 +205,7 @@ class _Maker:
                     continue
             try:
                 bound = self._with_more_labels(self._with_claims(self._try(accepted, fixed), fixed), fixed)
-                if bound.problem and _is_guess(accepted.layout):
-                    bound = self._resized(bound, fixed) if bound.problem == 1 else self._of_one(bound, fixed)
+                bound = self._resized(bound, fixed) if bound.problem == 1 and _is_guess(accepted.layout) else bound
             except CannotBindError as error:
                 refused = refused or str(error)
                 continue
@@ -211,8 +214,9 @@ class _Maker:
                 continue
             if best is None or bound.problem == 0:
                 best = bound
-        if best is not None:
-            return best
+        if best is not None and best.accepted is not None:
+            raises = best.problem == 2 and _is_guess(best.accepted.layout)
+            return self._of_one(best, fixed) if raises else best
         if refused is not None:
             return self._skipped(refused)
         return self._not_found(slots, tried)
@@ -530,7 +534,14 @@ def _maker_names(found: Found) -> list[str]:
 
 
 def _fitting(value: Any, parameter: Parameter | None, scalar: bool) -> Any:
-    """Lists are arrays; a whole number is an ``int`` where the default is one; scalar code gets Python floats."""
+    """Lists, PyTorch's tensors and JAX's arrays are arrays; a whole number is an ``int`` where the default is one; scalar code
+    gets Python floats."""
+    if _is_foreign(value):
+        try:
+            array = np.array(value.detach() if hasattr(value, "detach") else value)
+        except (TypeError, RuntimeError):  # On a GPU, sparse, bfloat16.
+            return value
+        return array if array.dtype.kind in "fiub" else value
     if isinstance(value, list):
         array = np.asarray(value)
         if array.dtype.kind in "iu" and parameter is not None and role(parameter.name) not in ("label", "mask"):
@@ -542,6 +553,11 @@ def _fitting(value: Any, parameter: Parameter | None, scalar: bool) -> Any:
     if scalar and isinstance(value, np.ndarray | np.generic) and np.ndim(value) == 0:
         return value.item()
     return value
+
+
+def _is_foreign(value: Any) -> bool:
+    """Whether this is an array of PyTorch's or JAX's."""
+    return type(value).__module__.partition(".")[0] in ("torch", "jax", "jaxlib") and hasattr(value, "__array__")
 
 
 def _problem(case: Case) -> int:
@@ -569,21 +585,25 @@ def _problem_of(case: Case, calling: Calling) -> int:
     if gradients is None:
         return 2
     wanted = {name: np.shape(case.values[name]) for name in case.wrt}
-    return 0 if all(_shape(gradients.get(name)) == shape for name, shape in wanted.items()) else 1
+    given = {name: gradients.get(name) for name in wanted}  # None has no shape, and says nothing of any.
+    return 0 if all(one is None or _shape(one) == wanted[name] for name, one in given.items()) else 1
 
 
 def _may_replace(best: _Bound, mine: Layout, other: Layout) -> bool:
     """Whether another layout may stand for the likeliest one, whose gradients have shapes that are not their inputs'.
 
-    It must not make axes equal for which nothing speaks, nor leave an input out. And where gradients are only not summed over broadcast axes, which is
-    a fault that many make, the broadcasting must stay: it may only be another layout of what is broadcast.
+    It must not make axes equal for which nothing speaks, nor leave an input out or make a setting of it. And where gradients are
+    only not summed over broadcast axes, which is a fault that many make, the broadcasting must stay: it may only be another
+    layout of what is broadcast.
     """
     ranks, others = ({name: len(layout.shape(name) or ()) for name in layout.chosen} for layout in (mine, other))
     same = all(_long_axes(mine, name) == _long_axes(other, name) for name in mine.chosen)
     if _repeated(mine) != _repeated(other) or (same and len(other.roots()) < len(mine.roots())):
         return False
-    if any(other.chosen[n].left_out and not o.left_out for n, o in mine.chosen.items() if n in other.chosen):
-        return False
+    for name, option in mine.chosen.items():
+        instead = other.chosen.get(name, option)
+        if (instead.left_out and not option.left_out) or (best.problem == 1 and _is_array(option) > _is_array(instead)):
+            return False
     unsummed = _unsummed(best.case) if best.problem == 1 else ()
     for name in mine.chosen if unsummed else ():
         if name not in unsummed and ranks[name] != others.get(name):
@@ -591,6 +611,10 @@ def _may_replace(best: _Bound, mine: Layout, other: Layout) -> bool:
         if name in unsummed and _long_axes(other, name) > _long_axes(mine, name):
             return False
     return True
+
+
+def _is_array(option: Option) -> bool:
+    return not option.left_out and option.described is not None and option.described.kind in ("array", "number")
 
 
 def _long_axes(layout: Layout, name: str) -> int:

@@ -525,7 +525,7 @@ def _figures(yours: Array, numeric: Numeric, bound: Array, scale: float) -> dict
 
 
 def _relative(worst: Worst) -> dict[str, Any]:
-    if worst.yours is None or not np.isfinite(worst.yours):
+    if worst.yours is None or not np.isfinite([worst.yours, worst.reference]).all():
         return {"relative_error": None, "digits": 0}
     apart = abs(worst.yours - worst.reference)
     size = abs(worst.reference) or abs(worst.yours)

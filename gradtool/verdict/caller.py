@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradtool.references.sampling import DOMAIN_ERRORS, Samples
+from gradtool.references.sampling import Samples
 from gradtool.target import Calling, Run, Values
 
 Array = NDArray[Any]
@@ -148,14 +148,16 @@ def checked_outputs(outputs: Sequence[Array]) -> tuple[Array, ...]:
 class TargetFunction:
     """A target's forward at a point, as the numeric reference wants a function: its outputs as one flat vector.
 
-    At a perturbed point ``ArithmeticError``, ``ValueError`` and ``LinAlgError`` count as leaving the domain; any other
-    exception of the user's code raises ``UserCodeError``. Raises ``UnsupportedError`` where the outputs change their shape.
+    An exception at a perturbed point counts as leaving the domain: forward has taken the point itself, and code guards its
+    domain with assertions and exceptions of all kinds. ``raised`` is the first of them. Only ``SystemExit`` raises
+    ``UserCodeError``. Raises ``UnsupportedError`` where the outputs change their shape.
     """
 
     def __init__(self, caller: Caller, values: Values, outputs: Sequence[Array]) -> None:
         self._caller = caller
         self._values = values
         self._base = flat(outputs)
+        self.raised: BaseException | None = None
         kinds = [np.asarray(o).dtype for o in outputs if np.asarray(o).dtype.kind == "f"]
         self.roundoff = max((float(np.finfo(kind).eps) / 2 for kind in kinds), default=2.0**-53)
         """The unit roundoff of what forward returns."""
@@ -179,9 +181,10 @@ class TargetFunction:
             try:
                 outputs = self._caller.forward(values).run.outputs
             except UserCodeError as error:
-                if isinstance(error.cause, DOMAIN_ERRORS):
-                    continue
-                raise
+                if not isinstance(error.cause, Exception):
+                    raise
+                self.raised = self.raised or error.cause
+                continue
             row = flat(outputs)
             if row.size != self._base.size:
                 raise UnsupportedError(f"the outputs change their size, from {self._base.size} to {row.size}")

@@ -238,7 +238,7 @@ def elu(x):
 
 
 def elu_der(x):
-    return np.where(x > 0, 1.0, np.exp(x) - 1)
+    return np.where(x > 0, 1.0, np.cos(3 * x))
 """, "elu_der", {"x": "GC112"}),
     "of two inputs, one forgotten in a term": ("""
 def f(x, y):

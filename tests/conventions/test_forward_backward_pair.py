@@ -464,7 +464,18 @@ WRONG = {
     "a bias averaged": ("affine, nothing said", "np.sum(dout, axis=0)", "np.mean(dout, axis=0)", {"b": "GC105"}),
     "the sign flipped": ("affine, nothing said", "dout.dot(w.T)", "-dout.dot(w.T)", {"x": "GC101"}),
     "a gradient transposed": ("affine, nothing said", "x.T.dot(dout)", "dout.T.dot(x)", {"w": "GC116"}),
-    "two gradients exchanged": ("gradients in another order", "db, da\n", "da, db\n", None),
+    "two gradients exchanged": (
+        "affine, nothing said",
+        "return dout.dot(w.T), x.T.dot(dout), np.sum(dout, axis=0)",
+        "return x.T.dot(dout), dout.dot(w.T), np.sum(dout, axis=0)",
+        {"x": "GC116", "w": "GC116"},
+    ),
+    "two gradients exchanged, of the same shape": (
+        "everything by name, upstream last",
+        "    dx = dout * np.tanh(w)\n    dw = dout * x / np.cosh(w) ** 2",
+        "    dw = dout * np.tanh(w)\n    dx = dout * x / np.cosh(w) ** 2",
+        {"x": "GC106", "w": "GC106"},
+    ),
     "the sigmoid's derivative forgotten": (
         "net, nothing said",
         "dout @ W2.T * h * (1 - h)",

@@ -215,17 +215,17 @@ def test_a_backward_that_is_not_there(how, tmp_path):
 
 def test_none_for_a_gradient_that_is_not_zero(tmp_path):
     results = look("""
-        def scale_forward(x, k):
-            return x * k, (x, k)
+        def scale_forward(x, w):
+            return x * w, (x, w)
 
 
         def scale_backward(dout, cache):
-            x, k = cache
-            return dout * k, None
+            x, w = cache
+            return dout * w, None
         """, tmp_path)  # fmt: skip
     result = only(results)
-    assert str(result["k"].verdict) == "WRONG", told(results)
-    assert result["k"].cause.code == "GC107"
+    assert str(result["w"].verdict) == "WRONG", told(results)
+    assert result["w"].cause.code == "GC107"
 
 
 UPSTREAM_LAST = {

@@ -10,7 +10,14 @@ def square(x):
 
 @pytest.mark.parametrize(
     ("factor", "words"),
-    [(2.0, "2 times"), (0.5, "1/2 of"), (np.pi, "pi times"), (np.sqrt(2), "sqrt(2) times"), (2 / 3, "2/3 of"), (1.001, "1.001 times")],
+    [
+        (2.0, "2 times"),
+        (0.5, "1/2 of"),
+        (np.pi, "pi times"),
+        (np.sqrt(2), "sqrt(2) times"),
+        (2 / 3, "2/3 of"),
+        (1.001, "1.001 times"),
+    ],
 )
 def test_the_constant_is_named(cause_of, rng, factor, words):
     cause = cause_of(square, lambda u, x: (u * 2 * x * factor,), [rng.normal(size=7)])
@@ -24,7 +31,9 @@ def test_the_fix_undoes_it(cause_of, rng):
 
 
 def test_a_batch_size_that_two_axes_have_is_no_axis(cause_of, rng):
-    cause = cause_of(lambda x, b: x + b, lambda u, x, b: (u, u.mean(axis=0)), [rng.normal(size=(5, 5)), rng.normal(size=5)])
+    cause = cause_of(
+        lambda x, b: x + b, lambda u, x, b: (u, u.mean(axis=0)), [rng.normal(size=(5, 5)), rng.normal(size=5)]
+    )
     assert cause.code == "GC102"
     assert "1/5" in cause.message
 

@@ -8,7 +8,9 @@ def product(a, b):
 
 
 def test_the_gradient(cause_of, rng):
-    cause = cause_of(product, lambda u, a, b: ((u @ b.T).T, a.T @ u), [rng.normal(size=(3, 3)), rng.normal(size=(3, 3))])
+    cause = cause_of(
+        product, lambda u, a, b: ((u @ b.T).T, a.T @ u), [rng.normal(size=(3, 3)), rng.normal(size=(3, 3))]
+    )
     assert (cause.code, cause.message, cause.fix, cause.transformation) == (
         "GC103", "is transposed", "d_a = (what you return).T", ".T",
     )  # fmt: skip

@@ -19,7 +19,7 @@ def test_three_in_a_ring(cause_of, rng):
         return u * c, u * np.cos(b) * c, u * (np.sin(b) + a)
 
     cause = cause_of(
-        lambda a, b, c: (a + np.sin(b)) * c, lambda *all_: np.roll(np.array(backward(*all_)), 1, axis=0),
+        lambda a, b, c: (a + np.sin(b)) * c, lambda *given: tuple(np.roll(backward(*given), 1, axis=0)),
         [rng.normal(size=4) for _ in range(3)], "a",
     )  # fmt: skip
     assert cause.code == "GC106"

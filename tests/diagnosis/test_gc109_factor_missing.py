@@ -58,7 +58,9 @@ def test_an_operation_is_named(cause_of, rng, function):
     cause = cause_of(forward, leave_out, [rng.normal(size=(4, 3))])
     assert cause.code == "GC109"
     assert cause.line == forward.__code__.co_firstlineno + 1
-    assert {"tanh": "tanh", "exp": "exp", "sin": "sin", "square": "square", "arctan": "atan"}[function.__name__] in cause.message
+    assert {"tanh": "tanh", "exp": "exp", "sin": "sin", "square": "square", "arctan": "atan"}[
+        function.__name__
+    ] in cause.message
 
 
 def untraceable(x, y):

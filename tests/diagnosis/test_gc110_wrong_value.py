@@ -30,7 +30,9 @@ def test_an_activation(cause_of, rng, derivative, words):
 
 
 def test_a_power(cause_of, rng):
-    cause = cause_of(lambda a, b: a / b, lambda u, a, b: (u / b, -u * a / b), [rng.normal(size=4), rng.normal(size=4) + 3])
+    cause = cause_of(
+        lambda a, b: a / b, lambda u, a, b: (u / b, -u * a / b), [rng.normal(size=4), rng.normal(size=4) + 3]
+    )
     assert cause.code == "GC110"
 
 

@@ -30,7 +30,11 @@ def inputs(rng):
         (loss, lambda u, w: 0, "lacks a regularisation term: 0.1 * w"),
         (loss, lambda u, w: 0.2 * u * w, "has a regularisation term twice: 0.1 * w"),
         (plain, lambda u, w: 0.1 * u * w, "has a regularisation term that forward has not, or has it twice: 0.1 * w"),
-        (plain, lambda u, w: 0.1 * u * np.sign(w), "has a regularisation term that forward has not, or has it twice: 0.1 * sign(w)"),
+        (
+            plain,
+            lambda u, w: 0.1 * u * np.sign(w),
+            "has a regularisation term that forward has not, or has it twice: 0.1 * sign(w)",
+        ),
         (plain, lambda u, w: 0.25, "has a constant term that forward has not, or has it twice: 0.25"),
     ],
 )

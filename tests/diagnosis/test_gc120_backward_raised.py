@@ -17,7 +17,8 @@ def test_a_matrix_product_for_an_elementwise_one(cause_of, rng):
 
 
 def test_a_misspelt_name(cause_of, rng):
-    cause = cause_of(layer, lambda u, x, w: (upstream @ w.T, x.T @ u), [rng.normal(size=(4, 3)), rng.normal(size=(3, 2))], "x")  # noqa: F821
+    inputs = [rng.normal(size=(4, 3)), rng.normal(size=(3, 2))]
+    cause = cause_of(layer, lambda u, x, w: (upstream @ w.T, x.T @ u), inputs, "x")  # noqa: F821
     assert cause.code == "GC120"
     assert "NameError" in cause.message
 

@@ -4,7 +4,7 @@ from tests.diagnosis.hygiene_trials import X, codes
 
 
 def test_a_gradient_that_is_an_input():
-    forward = lambda x, w: x * w  # noqa: E731
+    forward = lambda x, w: x * w
     assert codes(forward, lambda d, x, w: (d * w, np.multiply(x, d, out=np.empty_like(x))), X, X + 1) == []
     assert codes(lambda x, y: (x * y).sum(), lambda d, x, y: (d * y, d * x), X, X + 1) == []
 
