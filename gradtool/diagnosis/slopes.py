@@ -371,13 +371,19 @@ REGION: tuple[tuple[str, Form], ...] = (
 )  # fmt: skip
 
 
+def _is_flat(program: Program, i: int) -> bool:
+    """Whether a node is constant piece by piece: nobody takes a derivative at a comparison."""
+    operation = program.plan.operations[i]
+    return operation is not None and operation.derivative == "0"
+
+
 def others(program: Program, part: Edge | Block) -> list[int]:
     """Other nodes of the same shape, inputs first: what somebody may have taken by mistake."""
     shape = value_in(program, part).shape
     own = part.bottom if isinstance(part, Block) else program.graph.arguments[part[0]][part[1]]
     nodes = [
         i for i in range(len(program.graph))
-        if program.plan.shapes[i] == shape and i != own and not is_constant(program, i) and (program.plan.live[i])
+        if program.plan.shapes[i] == shape and i != own and program.plan.live[i] and not _is_flat(program, i)
     ]  # fmt: skip
     return nodes[:MAX_OTHERS]
 

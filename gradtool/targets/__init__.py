@@ -23,13 +23,17 @@ CONVENTIONS = (
 )
 """The modules of this package that each find one convention, in order of certainty: what one takes, later ones leave alone."""
 
+_NAMED_FREELY = ("torch-function", "torch-module", "jax-custom-derivative")
+"""Conventions that a library's own class or decorator marks: a private name (``_LinearFunction``) is usual there, and says
+nothing against it."""
+
 Finder = Callable[[Scope, frozenset[str]], Iterator[Found]]
 
 
 def find_targets(scope: Scope) -> list[Found]:
     """All hand-written gradients of a module, by the line of their backward. Their names are unique.
 
-    What is called ``test_...`` or ``check_...``, and what is private, is left out.
+    What is called ``test_...`` or ``check_...`` is left out, and what is private unless a library marks it as a gradient.
     """
     found: list[Found] = []
     taken: frozenset[str] = frozenset()
@@ -37,15 +41,17 @@ def find_targets(scope: Scope) -> list[Found]:
         finder: Finder = import_module(f"{__name__}.{name}").find
         for one in finder(scope, taken):
             taken |= one.uses
-            if not any(_is_left_out(part) for part in (one.name, one.forward, one.backward)):
+            parts = (one.name, one.forward, one.backward)
+            if not any(_is_left_out(part, private=one.convention not in _NAMED_FREELY) for part in parts):
                 found.append(one)
     found.sort(key=lambda one: one.line)
     return _with_unique_names(found)
 
 
-def _is_left_out(name: str) -> bool:
+def _is_left_out(name: str, *, private: bool) -> bool:
+    """``private``: whether that alone is a reason."""
     first = name.partition(".")[0]
-    return first.startswith(("test_", "check_", "_"))
+    return first.startswith(("test_", "check_")) or (private and first.startswith("_"))
 
 
 def _with_unique_names(found: list[Found]) -> list[Found]:

@@ -38,6 +38,8 @@ class Found:
     bind: Callable[[Mapping[str, Any]], Case]
     uses: frozenset[str]
     """The functions and classes of the module that it takes, which a later convention then leaves alone."""
+    construction: frozenset[str] = frozenset()
+    """Those of ``parameters`` that a constructor takes, and forward does not."""
     scalar: bool = False
     """Forward is written for Python floats (it uses ``math``)."""
     notes: tuple[str, ...] = ()

@@ -1,9 +1,13 @@
-"""More points at which to look at a target, inside what the given one shows of its domain: sign, range, rows that sum to one,
-integers."""
+"""More points at which to look at a target, inside what the given one shows of its domain.
+
+That is the sign, the range, integers, and features that hardly come about by accident: rows that sum to one or to zero or have
+length 1, sorted entries, symmetric, positive definite, triangular and orthogonal matrices. Code that is right on its domain alone
+must not be judged beyond it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -16,6 +20,12 @@ Kind = Literal["random", "branch", "tie"]
 Place = tuple[str, int]
 """An entry of an input, by its place in the flat array."""
 SUMS_TO_ONE = 1e-9
+EXACT = 1e-9
+"""What rounding leaves of a feature."""
+SORTED = 3
+"""Fewer entries than this are sorted by accident."""
+WIDE = 1e3
+"""Entries whose sizes differ by more than this are each redrawn on their own scale."""
 LARGE, SMALL = 8.0, 1 / 64
 LARGEST = 30.0
 """Larger numbers are not made of smaller ones: exp of them is on its way to overflow, which is another matter."""
@@ -47,8 +57,11 @@ def branch_points(values: Values, names: Sequence[str], rng: np.random.Generator
     mixed = [name for name in names if _has_both_signs(values[name])]
     for sign, label in ((1.0, "positive"), (-1.0, "negative")):
         if mixed:
-            turned = {name: _like(values[name], sign * np.abs(_numbers(_redrawn(values[name], rng)))) for name in mixed}
-            yield Chosen("branch", label, _with(values, turned))
+            turned = {
+                name: _inside(values[name], sign * np.abs(_numbers(_redrawn(values[name], rng)))) for name in mixed
+            }
+            if any(value is not None for value in turned.values()):
+                yield Chosen("branch", label, _with(values, turned))
 
 
 def tie_points(values: Values, names: Sequence[str], rng: np.random.Generator) -> Iterator[Chosen]:
@@ -60,11 +73,14 @@ def tie_points(values: Values, names: Sequence[str], rng: np.random.Generator) -
             x = _numbers(values[name])
             if not _has_both_signs(values[name]) or np.max(np.abs(x)) < abs(level):
                 continue
-            places = rng.permutation(x.size)[: max(1, x.size // 4)]
-            flat = x.ravel().copy()
-            flat[places] = level
-            changed[name] = _like(values[name], flat.reshape(x.shape))
-            ties += [((name, int(k)),) for k in places[:MOST_TIES]]
+            nearest = np.argsort(np.abs(x.ravel() - level), kind="stable")
+            for places in (rng.permutation(x.size)[: max(1, x.size // 4)], nearest[:1]):
+                flat = x.ravel().copy()
+                flat[places] = level
+                if _keeps(x, flat.reshape(x.shape)):
+                    changed[name] = _like(values[name], flat.reshape(x.shape))
+                    ties += [((name, int(k)),) for k in places[:MOST_TIES]]
+                    break
         if ties:
             yield Chosen("tie", label, _with(values, changed), tuple(ties))
     yield from _equal_neighbours(values, names, rng)
@@ -85,7 +101,10 @@ def _equal_neighbours(values: Values, names: Sequence[str], rng: np.random.Gener
             second = rank[:, 1]
             every = np.arange(len(rows))
             rows[every, second] = rows[every, rank[:, 0]]
-            changed[name] = _like(values[name], np.moveaxis(rows.reshape(moved.shape), -1, axis))
+            tied = np.moveaxis(rows.reshape(moved.shape), -1, axis)
+            if not _keeps(x, tied):
+                continue
+            changed[name] = _like(values[name], tied)
             flat = places.reshape(rows.shape)
             ties += [
                 ((name, int(flat[k, rank[k, 0]])), (name, int(flat[k, second[k]])))
@@ -100,13 +119,15 @@ def _equal_inputs(values: Values, names: Sequence[str], rng: np.random.Generator
     for i, one in enumerate(names):
         for other in names[i + 1 :]:
             x, y = _numbers(values[one]), _numbers(values[other])
-            if x.shape != y.shape or not x.size or _axis_that_sums_to_one(x) is not None:
+            if x.shape != y.shape or not x.size or _axis_that_sums_to_one(x) is not None or not np.isfinite([x, y]).all():
                 continue
             if (x.min() < 0 and y.min() >= 0) or (x.max() > 0 and y.max() <= 0):
                 continue
             places = rng.permutation(x.size)[: max(1, x.size // 2)]
             flat = y.ravel().copy()
             flat[places] = x.ravel()[places]
+            if not _keeps(y, flat.reshape(y.shape)):
+                continue
             ties = tuple(((one, int(k)), (other, int(k))) for k in places[:MOST_TIES])
             changed = {other: _like(values[other], flat.reshape(y.shape))}
             yield Chosen("tie", f"{other} equal to {one}", _with(values, changed), ties)
@@ -142,24 +163,53 @@ def _axis_that_sums_to_one(x: Array) -> int | None:
 def _redrawn(value: Any, rng: np.random.Generator) -> Any:
     """Other numbers of the same kind."""
     x = _numbers(value)
-    if not x.size:
-        return value
+    if not x.size or (((x == 0) | (x == 1)).all() and x.size > 1):
+        return value  # Nothing, or a mask.
+    found = _inside(value, _drawn(x, rng))
+    return value if found is None else found
+
+
+def _drawn(x: Array, rng: np.random.Generator) -> Array:
+    """Numbers of the sign and range of ``x``."""
     axis = _axis_that_sums_to_one(x)
     if axis is not None:
         drawn = rng.gamma(1.5, size=x.shape) + 0.02
-        return _like(value, drawn / drawn.sum(axis=axis, keepdims=True))
-    if ((x == 0) | (x == 1)).all() and x.size > 1:
-        return value  # A mask.
+        return np.asarray(drawn / drawn.sum(axis=axis, keepdims=True))
     if x.size > 1 and (x == np.round(x)).all():
-        return _like(value, rng.permutation(x.ravel()).reshape(x.shape))
+        return rng.permutation(x.ravel()).reshape(x.shape)
+    if _is_definite(x):
+        return _congruent(x, rng)
+    if _is_orthogonal(x):
+        return _rotated(x, rng)
+    sizes = np.abs(x[x != 0])
     low, high = float(x.min()), float(x.max())
+    own = np.where(x == 0, np.mean(sizes) if sizes.size else 1.0, x) * np.exp(rng.uniform(-0.7, 0.7, size=x.shape))
     if low >= 0 and high <= 1:
-        return _like(value, rng.uniform(max(low / 2, 0.01), (1 + high) / 2, size=x.shape))
-    if low > 0 or high < 0:
-        return _like(value, x * np.exp(rng.uniform(-0.7, 0.7, size=x.shape)))
+        return rng.uniform(max(low / 2, 0.01), (1 + high) / 2, size=x.shape)
+    if low >= 0 or high < 0 or (x.size > 1 and sizes.max() > WIDE * sizes.min()):
+        return np.asarray(own)
+    if high <= 0:
+        return np.asarray(-np.abs(own))
     spread = float(np.std(x)) or 1.0
-    center = float(np.mean(x))
-    return _like(value, center + spread * rng.standard_normal(x.shape))
+    return np.asarray(float(np.mean(x)) + spread * rng.standard_normal(x.shape))
+
+
+def _congruent(x: Array, rng: np.random.Generator) -> Array:
+    """Another positive definite matrix: rows and columns scaled alike, or nearer to the identity where x has its diagonal."""
+    n = x.shape[-1]
+    if "unit diagonal" in _features(x):
+        share = rng.uniform(0.5, 1)
+        return np.asarray(share * x + (1 - share) * np.eye(n))
+    d = np.exp(rng.uniform(-0.5, 0.5, size=x.shape[:-1]))
+    return np.asarray(d[..., :, None] * x * d[..., None, :])
+
+
+def _rotated(x: Array, rng: np.random.Generator) -> Array:
+    """An orthogonal matrix turned by a rotation, the Cayley transform of a random skew matrix."""
+    n = x.shape[-1]
+    a = rng.standard_normal(x.shape)
+    skew = (a - np.swapaxes(a, -1, -2)) / 4
+    return np.asarray(x @ np.linalg.solve(np.eye(n) - skew, np.eye(n) + skew))
 
 
 def _is_bounded(x: Array) -> bool:
@@ -175,4 +225,90 @@ def _scaled(drawn: Any, factor: float, given: Any) -> Any:
         return None
     found = _numbers(drawn) * factor
     limit = max(LARGEST, float(np.max(np.abs(x))))
-    return _like(given, np.clip(found, -limit, limit) if factor > 1 else found)
+    return _inside(given, np.clip(found, -limit, limit) if factor > 1 else found)
+
+
+# What a given array shows of its domain ---------------------------------------------------------------------------------
+
+
+def _inside(given: Any, numbers: Array) -> Any:
+    """``numbers`` in the form of ``given`` and with its features; None where they cannot have them."""
+    x = _numbers(given)
+    found = _conformed(x, numbers)
+    return _like(given, found) if _keeps(x, found) else None
+
+
+def _keeps(given: Array, numbers: Array) -> bool:
+    """Whether ``numbers`` has every feature of ``given``."""
+    wanted = _features(given)
+    return not wanted or wanted <= _features(numbers)
+
+
+def _conformed(given: Array, numbers: Array) -> Array:
+    """``numbers`` with the features of ``given`` that can be had by a small change."""
+    wanted, found = _features(given), numbers
+    if "symmetric" in wanted:
+        found = (found + np.swapaxes(found, -1, -2)) / 2
+    if "lower" in wanted:
+        found = np.tril(found)
+    if "upper" in wanted:
+        found = np.triu(found)
+    for axis in range(given.ndim):
+        if f"ascends {axis}" in wanted:
+            found = np.sort(found, axis=axis)
+        if f"descends {axis}" in wanted:
+            found = -np.sort(-found, axis=axis)
+        if f"centred {axis}" in wanted:
+            found = found - found.mean(axis=axis, keepdims=True)
+        if f"unit {axis}" in wanted:
+            found = found / np.linalg.norm(found, axis=axis, keepdims=True)
+    return np.asarray(found)
+
+
+def _features(x: Array) -> frozenset[str]:
+    """What is true of an array and hardly so by accident."""
+    if x.size < 2 or not np.isfinite(x).all():
+        return frozenset()
+    found = {name for name, test in MATRICES.items() if x.ndim >= 2 and x.shape[-1] == x.shape[-2] > 1 and test(x)}
+    if "lower" in found and "upper" in found:
+        found.discard("symmetric")  # It is diagonal.
+    for axis, length in enumerate(x.shape):
+        found |= _features_along(x, axis) if length > 1 else set()
+    return frozenset(found)
+
+
+def _features_along(x: Array, axis: int) -> set[str]:
+    steps = np.diff(x, axis=axis)
+    tests = {
+        "ascends": x.shape[axis] >= SORTED and (steps >= 0).all() and steps.any(),
+        "descends": x.shape[axis] >= SORTED and (steps <= 0).all() and steps.any(),
+        "unit": bool((np.abs((x * x).sum(axis=axis) - 1) <= EXACT).all()),
+        "centred": bool((np.abs(x.sum(axis=axis)) <= EXACT * np.abs(x).sum(axis=axis)).all() and x.any()),
+    }
+    return {f"{name} {axis}" for name, holds in tests.items() if holds}
+
+
+def _is_symmetric(x: Array) -> bool:
+    return bool((np.abs(x - np.swapaxes(x, -1, -2)) <= EXACT * np.abs(x).max()).all())
+
+
+def _is_definite(x: Array) -> bool:
+    if x.ndim < 2 or not x.shape[-1] == x.shape[-2] > 1 or not _is_symmetric(x):
+        return False
+    return bool((np.linalg.eigvalsh(x)[..., 0] > 0).all())
+
+
+def _is_orthogonal(x: Array) -> bool:
+    if x.ndim < 2 or not x.shape[-1] == x.shape[-2] > 1:
+        return False
+    return bool((np.abs(x @ np.swapaxes(x, -1, -2) - np.eye(x.shape[-1])) <= EXACT).all())
+
+
+MATRICES: dict[str, Callable[[Array], bool]] = {
+    "symmetric": _is_symmetric,
+    "definite": _is_definite,
+    "orthogonal": _is_orthogonal,
+    "unit diagonal": lambda x: bool((np.diagonal(x, axis1=-2, axis2=-1) == 1).all()),
+    "lower": lambda x: bool((np.triu(x, 1) == 0).all()),
+    "upper": lambda x: bool((np.tril(x, -1) == 0).all()),
+}

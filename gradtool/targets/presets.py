@@ -39,6 +39,8 @@ class Context:
     names: tuple[str, ...]
     function: str
     scalar: bool = False
+    construction: frozenset[str] = frozenset()
+    """Those of the names that a constructor takes."""
     entry: bool = False
     """The names are keys of a dictionary."""
     vector_first: bool = False
@@ -272,6 +274,8 @@ def _by_name(name: str, context: Context) -> list[Option]:
         return [Option(0, Described((), _number_domain(name), kind="number")), *_settings(name, 1.0)]
     arrays = _arrays(name, context)
     plain = _settings(name, 0.0)
+    if name == "bias" and name not in context.construction:
+        return [*arrays, *[_later(option, 1.5) for option in plain]]  # A constructor's ``bias`` is a switch.
     if context.entry and role(name) == "data" and name.islower() and name not in ("x", "z"):
         number = 0.6 if name == "p" else None
         first = Option(0, value=number) if number else Option(0, Described((), _number_domain(name), kind="number"))

@@ -387,8 +387,11 @@ class PointJudge:
         reason, index = decision.reason, decision.index
         if decision.verdict is Verdict.UNDECIDED and kinks.any() and reason is None and index is not None:
             left, right = float(numeric.left[index]), float(numeric.right[index])
+            mine, slack = float(yours[index]), float(blank.error[index]) - abs(right - left) / 2
+            between = min(left, right) - slack <= mine <= max(left, right) + slack
+            said = "lies in the valid set" if between else "is what several kinks may add up to that meet here"
             reason = (
-                f"{_at(index)}at a tie or kink: {float(yours[index]):.6g} lies in the valid set; the slope is "
+                f"{_at(index)}at a tie or kink: {mine:.6g} {said}; the slope is "
                 f"{_tidy(left, right):.6g} to the left and {_tidy(right, left):.6g} to the right"
             )
         found = replace(blank, verdict=decision.verdict, reason=reason)

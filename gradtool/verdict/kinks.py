@@ -30,6 +30,13 @@ UNITS = 64
 GLANCE = 1e-6
 """A share of the slopes that a glance may be off by; worse errors are looked at closely."""
 MOST_PAIRS = 60
+BESIDE, BESIDE_SINGLE = 2.0**-24, 2.0**-9
+"""How far beside the point a line is that tells kinks apart, in double and in lower precision."""
+LINES_BESIDE = 3
+REACH = 2.0 ** np.arange(-4, 8.25, 0.5)
+"""Where samples are taken along it, on either side, in units of that distance."""
+SAME_SLOPE = 0.02
+"""A share of the range of the slopes along such a line; slopes nearer than that belong to one smooth piece."""
 
 
 class Outside(NamedTuple):
@@ -120,6 +127,8 @@ def _outside(
     least, most, doubt = _plain_sides(joined, line, measure)
     if not (mine < least - doubt or mine > most + doubt):
         return None
+    if several_kinks(joined, line, measure, unit):
+        return None
     together = "" if np.count_nonzero(moved) == 1 else " along a direction that moves two tied entries"
     return f"at a tie or kink{together} {mine:.6g} is outside the valid set, [{_tidy(low, high):.6g}, {_tidy(high, low):.6g}]"
 
@@ -138,6 +147,36 @@ def _plain_sides(joined: Joined, line: Array, measure: Measure) -> tuple[float, 
     rounding = 4 * EPSILON * float(np.max(magnitude) + measure.magnitude) / float(np.min(steps))
     doubt = 4 * float(max(abs(found[0] - found[1]), abs(found[2] - found[3]))) + rounding
     return float(min(found[1], found[3])), float(max(found[1], found[3])), doubt
+
+
+def several_kinks(joined: Joined, line: Array, measure: Measure, unit: float) -> bool:
+    """Whether a line through the point meets more than one kink there: beside the point the slope changes at several places.
+    Also where that cannot be told, as samples leave the domain."""
+    at, rng = joined.inputs[TOGETHER], np.random.default_rng(271828)
+    near = BESIDE if unit <= EPSILON else BESIDE_SINGLE
+    scale = max(1.0, float(np.max(np.abs(at[line != 0]))))
+    steps = near * scale * np.concatenate((-REACH[::-1], REACH))
+    for _ in range(LINES_BESIDE):
+        beside = at + near * np.maximum(1.0, np.abs(at)) * rng.standard_normal(at.size)
+        change, magnitude, _ = measure.contract(joined.many(TOGETHER, beside + steps[:, None] * line).outputs)
+        if not np.isfinite(change).all():
+            return True
+        widths = np.diff(steps)
+        rounding = 8 * max(EPSILON, unit) * (float(np.max(magnitude)) + measure.magnitude) / widths
+        if _breaks(np.diff(change) / widths, rounding) > 1:
+            return True
+    return False
+
+
+def _breaks(slopes_: Array, rounding: Array) -> int:
+    """How many of the slopes along a line belong neither to the piece at its beginning nor to that at its end: one, where a
+    kink lies between two samples; 0 where the line is smooth."""
+    limit = SAME_SLOPE * float(np.ptp(slopes_)) + rounding
+    first = np.abs(slopes_ - slopes_[0]) <= limit + rounding[0]
+    last = np.abs(slopes_ - slopes_[-1]) <= limit + rounding[-1]
+    if first.all():
+        return 0
+    return int(np.count_nonzero(~(np.logical_and.accumulate(first) | np.logical_and.accumulate(last[::-1])[::-1])))
 
 
 def _tidy(slope: float, other: float) -> float:

@@ -45,3 +45,15 @@ def test_an_inner_value(evidence_of, rng):
     found = missing_factor(evidence_of(scaled, backward, [[rng.normal(size=(4, 3))] for _ in range(2)]))
     assert found.is_missing
     assert found.message.startswith("lacks the factor 1 / (the result of sqrt")
+
+
+def test_another_value_in_its_place(evidence_of, rng):
+    def scaled(x, g):
+        return g * np.cosh(x)
+
+    def backward(u, x, g):
+        return u * g * np.sinh(x), u * x
+
+    points = [[rng.normal(size=4), rng.normal(size=4)] for _ in range(2)]
+    found = missing_factor(evidence_of(scaled, backward, points, "g", traced=False))
+    assert (found.message, found.is_missing) == ("has x where another local derivative belongs", False)
