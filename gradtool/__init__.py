@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from gradtool.results import Outcome as Outcome
     from gradtool.results import TargetResult as TargetResult
     from gradtool.results import Verdict as Verdict
+    from gradtool.targets.loaded_target import LoadedTarget as LoadedTarget
+    from gradtool.targets.loaded_target import load_target as load_target
 
 __version__ = "0.1.0"
 
@@ -51,6 +53,7 @@ _HOMES = {
     "InputError": "gradtool.evaluation",
     "InputFileError": "gradtool.language",
     "InputValue": "gradtool.language",
+    "LoadedTarget": "gradtool.targets.loaded_target",
     "OperationError": "gradtool.ops",
     "Outcome": "gradtool.results",
     "Settings": "gradtool.checking",
@@ -63,6 +66,7 @@ _HOMES = {
     "check_target": "gradtool.checking",
     "check_value_and_grad": "gradtool.checking",
     "evaluate": "gradtool.evaluation",
+    "load_target": "gradtool.targets.loaded_target",
     "numeric_gradient": "gradtool.evaluation",
     "parse": "gradtool.language",
     "parse_value": "gradtool.language",
@@ -79,6 +83,7 @@ __all__ = [
     "InputError",
     "InputFileError",
     "InputValue",
+    "LoadedTarget",
     "OperationError",
     "Outcome",
     "Settings",
@@ -92,6 +97,7 @@ __all__ = [
     "check_target",
     "check_value_and_grad",
     "evaluate",
+    "load_target",
     "numeric_gradient",
     "parse",
     "parse_value",

@@ -179,7 +179,7 @@ def _by_name(found: Any, given: Values, wrt: Sequence[str]) -> Mapping[str, Any]
 
 def _is_one_array(found: Sequence[Any], shape: tuple[int, ...]) -> bool:
     """Whether a list is an array of this shape itself, and not a list that holds one."""
-    if any(item is None or isinstance(item, np.ndarray) and item.shape == shape for item in found):
+    if any(item is None or (isinstance(item, np.ndarray) and item.shape == shape) for item in found):
         return False
     with contextlib.suppress(ValueError):  # Lists of unequal lengths.
         return np.shape(found) == shape
@@ -269,19 +269,26 @@ def _checked(target: Target, settings: Settings) -> TargetResult:
     if not usable:
         return _blank(target, Outcome.SKIPPED, error=None, notes=(*target.notes, tried[0].unusable or ""))
     best = min(usable, key=lambda e: e.badness)
+    wrong_here = best.verdict is Verdict.WRONG
+    unknown = wrong_here and not any(calling.certain for calling in given.callings)
     try:
-        best.look_further()
-        best.name_causes()
+        if unknown:
+            best.withhold(_call_unknown(target))
+        else:
+            best.look_further()
+            best.name_causes()
     except UnsupportedError as error:
         return _blank(target, Outcome.SKIPPED, notes=(*target.notes, str(error)))
     except UserCodeError as error:
         return _blank(target, Outcome.ERROR, error=user_traceback(error.cause))
     others = [e.calling.description for e in usable if e is not best]
     notes = [*target.notes, f"called as {best.calling.description}", *best.notes]
+    if wrong_here and not unknown:
+        notes += _right_instead(target, settings, tried)
     if others and best.verdict is not Verdict.OK:
         notes.append(f"also tried, and no better: {', '.join(others)}")
     for case in target.cases[1:]:
-        if best.verdict is Verdict.WRONG:
+        if unknown or best.verdict is Verdict.WRONG:
             break
         index = best.calling_index if best.calling_index < len(case.callings) else 0
         varied = _Examination(target, case, case.callings[index], settings)
@@ -294,6 +301,24 @@ def _checked(target: Target, settings: Settings) -> TargetResult:
         gradients=tuple(best.gradients.values()),
         hygiene=tuple(best.hygiene),
         notes=tuple(notes),
+    )
+
+
+def _right_instead(target: Target, settings: Settings, tried: Sequence[_Examination]) -> Iterator[str]:
+    """What is to be said of ways to call a WRONG backward that its names speak against, and in which it would be right."""
+    given = target.cases[0]
+    for calling, said in given.instead:
+        examination = _Examination(target, given, calling, settings)
+        with contextlib.suppress(UnsupportedError, UserCodeError):
+            examination.look(known=tried)
+            if examination.verdict is Verdict.OK:
+                yield said
+
+
+def _call_unknown(target: Target) -> str:
+    return (
+        f"how {target.backward} wants to be called could not be told: name its parameters dout for the upstream gradient, and "
+        f"like what {target.forward} takes or returns for the others"
     )
 
 
@@ -315,7 +340,7 @@ class _Examination:
         self.target = target
         self.case = case
         self.calling = calling
-        self.calling_index = case.callings.index(calling)
+        self.calling_index = case.callings.index(calling) if calling in case.callings else 0
         self.settings = settings
         self.caller = Caller(calling, target.generators, settings.seed)
         self.rng = np.random.default_rng([settings.seed, 4099])
@@ -439,8 +464,9 @@ class _Examination:
         if look.raised is not None:
             return
         self._ignores = self._ignores_upstream(look)
+        zeros = frozenset(name for name, found in look.judgements.items() if found.is_zero)
         trial = Trial(
-            self.caller, self.case.values, self.wrt, look.judge.upstream, look.gradients, self._ignores
+            self.caller, self.case.values, self.wrt, look.judge.upstream, look.gradients, self._ignores, zeros
         )  # fmt: skip
         self.hygiene = find_hygiene(trial)
         if self.verdict is Verdict.WRONG:
@@ -530,6 +556,12 @@ class _Examination:
         except (UserCodeError, UnsupportedError, NotNumbersError):
             return False  # The setting is gradtool's own guess: what it does not take it need not take.
         return False
+
+    def withhold(self, reason: str) -> None:
+        """Leave open what is WRONG, for this reason."""
+        for name, found in self.gradients.items():
+            if found.verdict is Verdict.WRONG:
+                self.gradients[name] = replace(found, verdict=Verdict.UNDECIDED, reason=reason)
 
     def take(self, other: _Examination) -> None:
         """Enter what another case showed."""

@@ -248,6 +248,44 @@ class Hygiene:
         return self.code in ("GC301", "GC302", "GC303", "GC304")
 
 
+@dataclass(frozen=True, slots=True)
+class Reproduction:
+    """A pytest function that fails as long as a gradient is WRONG in the way it was found.
+
+    ``text`` is the function ``name``, which uses ``np``, ``gradtool`` where ``uses_gradtool``, and the user's ``file`` as a
+    module by the name ``alias``. That is imported as ``module`` from the folder ``root``; where ``module`` is None, by its path.
+    """
+
+    name: str
+    text: str
+    file: str
+    alias: str
+    module: str | None = None
+    root: str | None = None
+    uses_gradtool: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTestResult:
+    """How many faults, planted in what a right backward returned, a check caught. ``missed`` names the others.
+
+    Faults that change nothing (the transpose of a symmetric gradient) are not counted.
+    """
+
+    planted: int
+    missed: tuple[str, ...] = ()
+
+    @property
+    def caught(self) -> int:
+        """How many were called WRONG."""
+        return self.planted - len(self.missed)
+
+    @property
+    def share(self) -> float | None:
+        """The share that was caught; None where no fault could be planted."""
+        return self.caught / self.planted if self.planted else None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TargetResult:
     """All that ``gradtool check`` knows of one hand-written gradient. ``line`` is where the backward stands."""
@@ -271,6 +309,10 @@ class TargetResult:
     """Why it does not fail the run although it is WRONG: an ignore comment's reason, or the baseline."""
     error: str | None = None
     """What the user's code raised, for the outcome ERROR."""
+    self_test: SelfTestResult | None = None
+    """What the verdict OK is worth, where that was asked for."""
+    reproduction: Reproduction | None = None
+    """The smallest case that is WRONG, where that was asked for."""
 
     @property
     def fails(self) -> bool:

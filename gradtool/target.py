@@ -63,6 +63,9 @@ class Calling:
     upstream: Literal["given", "contracted", "one"] = "given"
     """Whether backward takes the upstream; gives the derivative itself (gradtool multiplies); or is for a scalar output and
     an upstream of 1 alone."""
+    certain: bool = True
+    """Whether it is known that backward wants to be called like this. Where it was guessed, a gradient that comes out wrong says
+    nothing of backward."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +83,9 @@ class Case:
     label: str | None = None
     """What is special about this case (``stride=2, pad=0``); None for the given one."""
     function: Callable[..., Any] | None = None
+    instead: tuple[tuple[Calling, str], ...] = ()
+    """Ways to call it that the names in the source speak against, each with what is to be said where it is WRONG in all of
+    ``callings`` and right in this one. It stays WRONG."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import traceback
 from pathlib import Path
 
 PACKAGE = str(Path(__file__).parent)
-MACHINERY = ("<frozen importlib", "<frozen runpy")
+MACHINERY = ("<frozen importlib", "<frozen runpy", str(importlib.__file__))
 
 
 def user_traceback(error: BaseException) -> str:

@@ -3,6 +3,7 @@
 import os
 import random
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -139,6 +140,16 @@ def test_a_backward_that_raises_is_wrong():
     assert report.verdict is Outcome.WRONG
     assert report.gradients[0].cause.code == "GC120"
     assert "ValueError" in report.gradients[0].reason
+
+
+def test_a_backward_that_exits_is_wrong():
+    def backward(d, x):
+        raise SystemExit("no gradient")
+
+    report = gradtool.check(np.sin, backward, inputs=[B])
+    assert report.verdict is Outcome.WRONG
+    assert report.gradients[0].cause.code == "GC120"
+    assert "SystemExit: no gradient" in report.gradients[0].reason
 
 
 def test_a_backward_that_is_not_implemented_is_skipped():
@@ -455,6 +466,48 @@ def test_a_target_is_wrong_only_if_it_is_wrong_in_every_way_to_call_it():
     report = gradtool.check_target(wrong)
     assert report.verdict is Outcome.WRONG
     assert any("also tried" in note for note in report.notes)
+
+
+def test_what_is_wrong_in_every_way_that_was_guessed_is_left_open():
+    of_input = calling("tanh_backward(d, x)", lambda d, x, y: d * (1 - x**2))
+    nonsense = calling("tanh_backward(y, d)", lambda d, x, y: y * (1 - d**2))
+    right = calling("tanh_backward(d, y)", lambda d, x, y: d * (1 - y**2))
+
+    def verdict(*callings):
+        target = Target("t", "test", "tanh", "tanh_backward", (Case({"x": B}, ("x",), callings),))
+        return gradtool.check_target(target)
+
+    guessed = [replace(one, certain=False) for one in (of_input, nonsense)]
+    report = verdict(*guessed)
+    assert report.verdict is Outcome.UNDECIDED
+    assert report["x"].reason.startswith("how tanh_backward wants to be called could not be told: name its parameters")
+    assert report["x"].cause is None
+    assert "called as tanh_backward(d, x)" in report.notes
+    assert verdict(guessed[0], nonsense).verdict is Outcome.WRONG
+    assert verdict(*guessed, replace(right, certain=False)).verdict is Outcome.OK
+
+
+def test_a_way_to_call_that_names_speak_against_is_a_hint_and_no_more():
+    of_input = calling("tanh_backward(d, x)", lambda d, x, y: d * (1 - x**2))
+    of_output = calling("tanh_backward(d, y)", lambda d, x, y: d * (1 - y**2))
+    nonsense = calling("tanh_backward(y, d)", lambda d, x, y: y * (1 - d**2))
+    instead = ((of_output, "right if it is handed the output"), (nonsense, "never"))
+    target = Target("t", "test", "tanh", "tanh_backward", (Case({"x": B}, ("x",), (of_input,), instead=instead),))
+    report = gradtool.check_target(target)
+    assert report.verdict is Outcome.WRONG
+    assert "right if it is handed the output" in report.notes
+    assert "never" not in report.notes
+    right = Target("t", "test", "tanh", "tanh_backward", (Case({"x": B}, ("x",), (of_output,), instead=instead),))
+    assert "right if it is handed the output" not in gradtool.check_target(right).notes
+
+
+def test_a_guess_that_was_right_at_first_can_turn_out_wrong():
+    def backward(d, x, y):
+        return d * np.where(np.abs(x) > 5, 0.5, 1 - y**2)
+
+    guessed = replace(calling("tanh_backward(d, x)", backward), certain=False)
+    target = Target("t", "test", "tanh", "tanh_backward", (Case({"x": B}, ("x",), (guessed,)),))
+    assert gradtool.check_target(target).verdict is Outcome.WRONG
 
 
 def test_another_case_can_turn_a_target_wrong_and_is_named():

@@ -66,7 +66,7 @@ def test_every_sample_runs_by_its_own_command(path, monkeypatch):
 
 def test_the_readme_lists_the_command_of_every_sample():
     text = (SAMPLES / "README.md").read_text(encoding="utf-8")
-    listed = [shlex.split(line)[1:] for line in text.splitlines() if line.startswith("gradtool ")]
+    listed = [shlex.split(line)[1:] for line in text.splitlines() if line.startswith("gradtool eval ")]
     assert sorted(listed) == sorted(command_of(path) for path in FILES)
 
 

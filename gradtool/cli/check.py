@@ -24,6 +24,7 @@ from gradtool.report.codes import TITLES
 
 if TYPE_CHECKING:
     from gradtool.isolation.crew import Finished, Progress
+    from gradtool.results import CheckReport
     from gradtool.targets.given import Given, Names
 
 T = TypeVar("T")
@@ -161,6 +162,10 @@ def not_negative(text: str) -> float:
 )
 @click.option("--rtol", type=not_negative, metavar="R", help="A fixed relative tolerance, instead of measured bounds.")
 @click.option("--atol", type=not_negative, metavar="A", help="A fixed absolute tolerance, instead of measured bounds.")
+@click.option("--self-test", is_flag=True,
+              help="Plant faults in gradients that are OK, and say how many a check catches: what the verdict is worth.")
+@click.option("--reproduce", "tests_file", metavar="FILE", type=click.Path(path_type=Path),
+              help="Write the smallest case of each target that is WRONG to FILE, as a test for pytest.")
 @click.option("--allow-nothing", is_flag=True, help="Exit with 0, not 5, where nothing to check was found.")
 @options.output_options("check")
 @options.verdict_options("check")
@@ -181,6 +186,8 @@ def check_command(
     new_baseline: Path | None,
     rtol: float | None,
     atol: float | None,
+    self_test: bool,
+    tests_file: Path | None,
     allow_nothing: bool,
     format_name: str,
     output_files: tuple[OutputFile, ...],
@@ -207,6 +214,7 @@ def check_command(
       gradtool check mypackage.layers --list
       gradtool check src/ --format github --output-file junit=report.xml --strict
       gradtool check src/ --write-baseline known.json
+      gradtool check layers.py --reproduce test_layers.py
       gradtool check train.py --definitions-only --set stride=2
     """
     found, texts = _configured(targets)
@@ -214,6 +222,8 @@ def check_command(
     codes = options.diagnostic_codes(fail_on or (found.fail_on,), [code for code in TITLES if code.startswith("GC")])
     if list_only or write_config:
         _only_listed(list_only, write_config, format_name, output_files)
+        if self_test or tests_file is not None:
+            raise click.UsageError("--self-test and --reproduce need verdicts: leave out --list and --write-config")
     gathering: Any = import_module("gradtool.isolation.gathering")
     isolation: Any = import_module("gradtool.isolation")
     loading: Any = import_module("gradtool.targets.loading")
@@ -250,6 +260,7 @@ def check_command(
         isolation.Task(
             file.path, file.display, replace(given, arguments=values), rules, selection.Selection(file.names, wanted),
             definitions_only=chosen["definitions_only"], list_only=list_only or write_config,
+            self_test=self_test, reproduce=tests_file is not None, spare_seconds=min(10.0, chosen["timeout"] / 4),
         )
         for file in gathered.files
     ]  # fmt: skip
@@ -283,6 +294,8 @@ def check_command(
         report.render(name, format_name, finished.report, sys.stdout, page)
     for output in output_files:
         write_file(name, output, finished.report, report.Page(full=full, max_elements=max_elements))
+    if tests_file is not None:
+        _write_tests(tests_file, finished.report)
     code = _code_of_list(finished) if list_only else of_check(finished.report, strict=chosen["strict"], fail_on=codes)
     if new_baseline is not None:
         code = _write_baseline(new_baseline, finished, baselines, fail_on=codes, strict=chosen["strict"])
@@ -413,6 +426,16 @@ def _write_baseline(
     known = baselines.read(path, fail_on)
     accepted = tuple(known.accept(target) for target in finished.report.targets)
     return of_check(replace(finished.report, targets=accepted), strict=strict, fail_on=fail_on)
+
+
+def _write_tests(path: Path, found: CheckReport) -> None:
+    """Write the smallest cases of what is WRONG, if anything is."""
+    count = sum(target.fails and target.reproduction is not None for target in found.targets)
+    if count:
+        write_file("reproduction", OutputFile("pytest", path), found, report.Page())
+    said = f"wrote {count} test{'' if count == 1 else 's'} to {path}" if count else f"nothing to reproduce, {path} is not written"
+    with telling():
+        click.echo(f"note: {said}", err=True)
 
 
 def _code_of_list(finished: Finished) -> ExitCode:

@@ -36,6 +36,8 @@ class CauseRule(NamedTuple):
 
 def name_cause(suspect: Suspect) -> Cause:
     """The cause of a WRONG gradient: that of the first rule in ``ORDER`` that fits."""
+    if not suspect.sights and suspect.raised is None:
+        return Cause("GC199", "is wrong, and the arrays are too large to look for the cause", "check a smaller input")
     evidence = Evidence(suspect)
     with np.errstate(all="ignore"):
         for code in ORDER:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -12,11 +13,17 @@ from gradtool.diagnosis.edge_rules import structured
 from gradtool.diagnosis.factors import Factor, best_factor
 from gradtool.diagnosis.fitting import ROUNDING, Array, Evidence, agreement, largest
 from gradtool.diagnosis.program import Block, Change, Edge, Program, programs, sum_to
-from gradtool.diagnosis.slopes import Form, Kind, Slope, forms, slopes, value_in
+from gradtool.diagnosis.slopes import Form, Kind, Slope, forms, is_piecewise_constant, slopes, value_in
+from gradtool.diagnosis.slopes import slope as slope_at
 
 MAX_FORK_EDGES = 7
 MIN_ENTRIES = 3
 MAX_PAIRS = 300
+PART = 0.25
+COUNTED = 1e-4
+NEAR = 1e-8
+NEAR_SINGLE = 1e-5
+"""How near to a number a factor must be to be it, in double and in single precision."""
 TRIVIAL = frozenset(
     {
         "add",
@@ -51,7 +58,7 @@ class Path:
 
     def is_value(self, value: float) -> bool:
         """Whether the factor is this number, as far as can be known."""
-        return abs(self.factor.value - value) <= 1e-6
+        return abs(self.factor.value - value) <= 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +79,22 @@ def matches(evidence: Evidence, make: Callable[[Program], Change]) -> float | No
         look, value = program.look, program.gradient_with(make(program))
         if value is None or look.yours is None or not np.isfinite(value).all():
             return None
-        exact = np.full(value.shape, 100 * ROUNDING * max(largest(value), look.scale))
-        measured = agreement(look.yours, (value, exact), (program.gradient, exact), look.scale)
+        error = allowed(program, value)
+        measured = agreement(look.yours, (value, error), (program.gradient, error), look.scale)
         if measured is None:
             return None
         worst, told = max(worst, measured[0]), told or measured[1]
     return worst if told and _again(evidence, make) else None
+
+
+def allowed(program: Program, value: Array) -> Array:
+    """The error of a gradient computed on the graph, against what the user's own arithmetic gives. What the reference allows
+    beyond that is the rounding of the forward's precision, where that is lower."""
+    look = program.look
+    noise = np.where(np.isfinite(look.error), look.error, 0.0)
+    exact = 100 * ROUNDING * max(largest(value), look.scale)
+    single = noise if program.rounds else np.zeros_like(noise)
+    return exact + np.broadcast_to(single, value.shape)
 
 
 def _again(evidence: Evidence, make: Callable[[Program], Change]) -> bool:
@@ -91,7 +108,7 @@ def _again(evidence: Evidence, make: Callable[[Program], Change]) -> bool:
     value = program.gradient_with(make(program), seed)
     if yours is None or value is None:
         return yours is None
-    return largest(yours - value) <= 1e-7 * max(largest(value), program.look.scale)
+    return largest(yours - value) <= (1e-4 if program.rounds else 1e-7) * max(largest(value), program.look.scale)
 
 
 # Paths -------------------------------------------------------------------------------------------------------------
@@ -172,8 +189,9 @@ def _edge_factor(traced: Sequence[Program], edges: Sequence[Edge]) -> Factor | N
     value = best_factor(pairs)
     if value is None or abs(value) > 1e6 or sum(share.size for _, share, _ in pairs) < 2:
         return None
-    value = next((exact for exact in (0.0, 1.0, -1.0, 2.0, 0.5) if abs(value - exact) < 1e-9), value)
-    return None if value == 1 else Factor(value, 0.0, 1e-9)
+    near = NEAR_SINGLE if any(program.rounds for program in traced) else NEAR
+    value = next((exact for exact in (0.0, 1.0, -1.0, 2.0, 0.5) if abs(value - exact) < near), value)
+    return None if value == 1 else Factor(value, 0.0, near)
 
 
 def _is_term(program: Program, edges: Sequence[Edge]) -> bool:
@@ -216,10 +234,7 @@ def dropped_paths(evidence: Evidence) -> Path | None:
     if not traced:
         return None
     program = traced[0]
-    by_source: dict[int, list[list[Edge]]] = {}
-    for link in program.links:
-        by_source.setdefault(program.graph.arguments[link[0][0]][link[0][1]], []).append(link)
-    forks = [links for links in by_source.values() if 1 < len(links) <= MAX_FORK_EDGES]
+    forks = _forks(program)
     chosen = [c for links in forks for count in range(2, len(links)) for c in combinations(links, count)]
     chosen += list(combinations([link for links in forks for link in links], 2))[:MAX_PAIRS]
     candidates = [[edge for link in links for edge in link] for links in chosen]
@@ -228,6 +243,72 @@ def dropped_paths(evidence: Evidence) -> Path | None:
         if residual is not None:
             return _path(program, edges, Factor(0.0, residual, 0.0))
     return None
+
+
+def counted_paths(evidence: Evidence) -> Finding | None:
+    """Paths that part at one node and are counted different whole numbers of times: a backward that hands on what has been
+    added up so far at every visit counts the first of three thrice."""
+    traced = programs(evidence)
+    if not traced:
+        return None
+    for links in _forks(traced[0]):
+        counts = _counts(traced, links)
+        if counts is None:
+            continue
+        scales = {edge: float(count) for link, count in zip(links, counts, strict=True) for edge in link}
+        residual = matches(evidence, partial(_scaled, scales))
+        if residual is not None:
+            parts = [
+                f"{count} times what comes {_through(traced[0], link)}"
+                for link, count in zip(links, counts, strict=True)
+            ]
+            file, line = traced[0].place(links[0][0][0])
+            fix = "visit a node once, when all that arrives at it is added up"
+            return Finding(f"counts paths more than once: it has {', '.join(parts)}", fix, file, line, residual)
+    return None
+
+
+def _scaled(scales: Mapping[Edge, float], _: Program) -> Change:
+    return Change(edges={edge: _times(scale) for edge, scale in scales.items()})
+
+
+def _times(scale: float) -> Callable[[Array, Array], Array]:
+    return lambda _, sent: scale * sent
+
+
+def _counts(traced: Sequence[Program], links: Sequence[list[Edge]]) -> list[int] | None:
+    """How often each link is counted, by least squares over the sights; None where these are no small whole numbers."""
+    columns, wanted = [], []
+    for program in traced:
+        every = [edge for link in links for edge in link]
+        rest = program.gradient_with(_without(every)(program))
+        shares = [program.gradient_with(_without([e for e in every if e not in link])(program)) for link in links]
+        if rest is None or program.look.yours is None or any(share is None for share in shares):
+            return None
+        size = program.look.scale or 1.0
+        columns.append(np.stack([(share - rest).ravel() / size for share in shares if share is not None], axis=1))
+        wanted.append((program.look.yours - rest).ravel() / size)
+    matrix, right = np.concatenate(columns), np.concatenate(wanted)
+    if len(right) <= len(links):
+        return None
+    found, _, rank, _ = np.linalg.lstsq(matrix, right, rcond=1e-8)
+    counts = np.round(found)
+    if (
+        rank < len(links)
+        or largest(found - counts) > COUNTED
+        or counts.min() < 0
+        or not 1 < counts.max() <= MAX_FORK_EDGES
+    ):
+        return None
+    return [int(count) for count in counts]
+
+
+def _forks(program: Program) -> list[list[list[Edge]]]:
+    """The links to every node that several nodes use, where these are few."""
+    by_source: dict[int, list[list[Edge]]] = {}
+    for link in program.links:
+        by_source.setdefault(program.graph.arguments[link[0][0]][link[0][1]], []).append(link)
+    return [links for links in by_source.values() if 1 < len(links) <= MAX_FORK_EDGES]
 
 
 def _without(edges: Sequence[Edge]) -> Callable[[Program], Change]:
@@ -324,10 +405,10 @@ def shifted_index(evidence: Evidence) -> Finding | None:
 def _matches_all(traced: Sequence[Program], values: Sequence[Array]) -> float | None:
     worst, told = 0.0, False
     for program, value in zip(traced, values, strict=True):
-        exact = np.full(value.shape, 100 * ROUNDING * max(largest(value), program.look.scale))
+        error = allowed(program, value)
         if program.look.yours is None:
             return None
-        measured = agreement(program.look.yours, (value, exact), (program.gradient, exact), program.look.scale)
+        measured = agreement(program.look.yours, (value, error), (program.gradient, error), program.look.scale)
         if measured is None:
             return None
         worst, told = max(worst, measured[0]), told or measured[1]
@@ -345,10 +426,21 @@ def _changed_slope(evidence: Evidence, traced: Sequence[Program], slope: Slope, 
                 continue
             scale = solved
         residual = matches(evidence, slope.change(form, scale))
+        if residual is not None and kind == "wrong" and _right_in_part(traced[0], slope, form, scale):
+            residual = None  # What is right in one region and wrong in another is GC112.
         if residual is not None:
             also = "" if abs(scale - 1) < 1e-6 else f", times {scale:.6g}"
             return Finding(message + also, fix, *traced[0].place(slope.node), residual)
     return None
+
+
+def _right_in_part(program: Program, slope: Slope, form: Form, scale: float) -> bool:
+    """Whether a wrong local derivative, one that is not a mask, is the right one at many entries."""
+    if is_piecewise_constant(program, slope):
+        return False
+    right, wrong = slope_at(program, slope.parts[0]), scale * form(program, slope.parts[0])
+    same = np.abs(right - wrong) <= 1e-9 * np.maximum(np.abs(right), np.abs(wrong))
+    return bool(same.mean() > PART)
 
 
 def _nothing(program: Program, part: Edge | Block) -> Array:
@@ -375,7 +467,8 @@ def _scale(traced: Sequence[Program], rest: Sequence[Array | None], slope: Slope
     value = best_factor(pairs)
     if value is None or value == 0 or not np.isfinite(value):
         return None
-    return next((exact for exact in (1.0, -1.0) if abs(value - exact) < 1e-8), value)
+    near = NEAR_SINGLE if any(program.rounds for program in traced) else NEAR
+    return next((exact for exact in (1.0, -1.0) if abs(value - exact) < near), value)
 
 
 def _share(program: Program, slope: Slope, form: Form) -> Array | None:

@@ -28,6 +28,8 @@ NEARER = 0.05
 MAX_OUTPUTS = 256
 """Backward is not probed with every unit upstream where the outputs have more entries than this."""
 MAX_MATRIX = 200_000
+MAX_JACOBIAN = 200_000
+"""Entries beyond which a Jacobian is not asked for: nothing is known about it then."""
 MAX_SIGHTS = 3
 """Sights at which backward's whole matrix is looked at."""
 
@@ -161,9 +163,11 @@ class Evidence:
         wanted = self.name if name is None else name
         key = (id(look.sight), wanted)
         if key not in self._jacobians:
-            value, error = look.sight.jacobian(wanted)
             size = int(np.size(look.sight.values[wanted]))
             rows = sum(int(np.size(u)) for u in look.sight.upstream)
+            if rows * size > MAX_JACOBIAN:
+                return np.zeros((rows, size)), np.full((rows, size), np.inf)
+            value, error = look.sight.jacobian(wanted)
             value = np.asarray(value, dtype=np.float64).reshape(rows, size)
             error = np.broadcast_to(np.asarray(error, dtype=np.float64), value.shape)
             known = np.isfinite(value) & np.isfinite(error)

@@ -23,7 +23,7 @@ from itertools import permutations
 import numpy as np
 
 from gradtool.diagnosis.chain import changed_rule
-from gradtool.diagnosis.fitting import Array, Evidence, Look, Pair
+from gradtool.diagnosis.fitting import Array, Evidence, Look, Pair, largest
 from gradtool.diagnosis.products import confused_product
 from gradtool.results import Cause
 
@@ -66,7 +66,22 @@ def find(evidence: Evidence) -> Cause | None:
     rule = changed_rule(evidence, "transposed")
     if rule is not None:
         return Cause("GC103", rule.message, rule.fix, rule.file, rule.line, residual=rule.residual)
+    residual = evidence.fit(partial(_jacobian_itself, evidence))
+    if residual is not None:
+        message = "is the Jacobian times the upstream gradient, where the transposed Jacobian belongs"
+        return Cause("GC103", message, "transpose the linear map that forward applies", residual=residual)
     return None
+
+
+def _jacobian_itself(evidence: Evidence, look: Look) -> Pair | None:
+    """``J @ u`` in place of ``J.T @ u``. Not for permutations: what they get wrong is an order, which is GC111."""
+    value, error = evidence.jacobian(look)
+    rows, columns = value.shape
+    nonzero = np.abs(value) > 1e-9 * largest(value)
+    if rows != columns or not np.isfinite(error).all() or (nonzero.sum(axis=1) <= 1).all():
+        return None
+    upstream = evidence.upstream(look)
+    return (value @ upstream).reshape(look.right.shape), (error @ np.abs(upstream)).reshape(look.right.shape)
 
 
 def _orders(shape: tuple[int, ...]) -> list[tuple[int, ...]]:

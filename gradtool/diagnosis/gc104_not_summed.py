@@ -3,7 +3,8 @@
 What it means
     Every entry of this input takes part in several entries of the output, and its gradient is the sum of what comes from
     all of them. What is returned comes from one slice only: the first row, the last sample of a loop that assigns
-    in place of adding. Or, the other way round, what should be spread over several entries goes to one of them.
+    in place of adding. Or, the other way round, what should be spread over several entries goes to one of them, or
+    what belongs to one entry is summed over an axis of the input itself.
 
 Why it matters
     The gradient has the right shape and the right sign as a rule, so training works with a fraction of the data.
@@ -50,6 +51,9 @@ def find(evidence: Evidence) -> Cause | None:
     spread = _not_spread(evidence)
     if spread is not None:
         return spread
+    too_far = _summed_too_far(evidence)
+    if too_far is not None:
+        return too_far
     found = kept_slice(evidence)
     if found is not None:
         return Cause("GC104", found.message, found.fix, found.file, found.line, residual=found.residual)
@@ -85,6 +89,31 @@ def _masked(evidence: Evidence, output: int, slices: tuple[tuple[int, int], ...]
         parts.append(kept.ravel())
     upstream_flat: Array = np.concatenate(parts)
     return evidence.pulled(look, upstream_flat)
+
+
+def _summed_too_far(evidence: Evidence) -> Cause | None:
+    """The sum, or the mean, over an axis of the input itself, at every entry along it."""
+    for axis, length in enumerate(evidence.first.right.shape):
+        for word in ("sum", "mean"):
+            several = (evidence.first.right != 0).sum(axis=axis) > 1
+            if length < 2 or not several.any():
+                continue
+            residual = evidence.fit(partial(_all_along, axis, word))
+            if residual is not None:
+                message = f"is the {word} over its own axis {axis}, the same at every entry along it"
+                return Cause(
+                    "GC104",
+                    message,
+                    f"do not {'sum' if word == 'sum' else 'average'} over axis {axis}",
+                    residual=residual,
+                )
+    return None
+
+
+def _all_along(axis: int, word: str, look: Look) -> Pair:
+    reduction = np.sum if word == "sum" else np.mean
+    value, error = (reduction(part, axis=axis, keepdims=True) for part in (look.right, look.error))
+    return np.broadcast_to(value, look.right.shape), np.broadcast_to(error, look.right.shape)
 
 
 def _not_spread(evidence: Evidence) -> Cause | None:

@@ -2,7 +2,8 @@
 
 What it means
     An input reaches the output along several paths, and its gradient is the sum over all of them. One is left out, or a
-    later one overwrites an earlier one. Where forward can be traced, the message names the operation and its line.
+    later one overwrites an earlier one, or some
+    are counted more than once. Where forward can be traced, the message names the operation and its line.
 
 Why it matters
     Shared weights, residual connections, windows that overlap and normalisations (the mean depends on x as well) all
@@ -23,7 +24,7 @@ from functools import partial
 
 import numpy as np
 
-from gradtool.diagnosis.chain import dropped_paths
+from gradtool.diagnosis.chain import counted_paths, dropped_paths
 from gradtool.diagnosis.fitting import Evidence, Mask, Matrices, Pair
 from gradtool.results import Cause
 
@@ -39,6 +40,9 @@ def find(evidence: Evidence) -> Cause | None:
         message = f"lacks what comes {dropped.through}"
         fix = f"add it to d_{evidence.name}, with += where it may come second"
         return Cause("GC108", message, fix, dropped.file, dropped.line, residual=dropped.residual)
+    counted = counted_paths(evidence)
+    if counted is not None:
+        return Cause("GC108", counted.message, counted.fix, counted.file, counted.line, residual=counted.residual)
     shape = evidence.first.right.shape
     if len(shape) == 2 and shape[0] == shape[1] > 1:
         eye = np.eye(shape[0])

@@ -38,6 +38,8 @@ class Trial:
     gradients: Mapping[str, Any]
     ignores_upstream: bool = False
     """Whether a gradient is WRONG as it does not depend on the upstream."""
+    zeros: frozenset[str] = frozenset()
+    """Inputs whose gradient is zero to within the reference's error and the allowance for rounding."""
     found: set[str] = field(default_factory=set)
 
     @property

@@ -23,6 +23,7 @@ MAX_VARIABLES = 40
 LARGE_FRACTION = 16
 MIN_ENTRIES = 4
 FEW = 3
+PART = 0.25
 CLOSE = 1e-7
 
 FUNCTIONS: tuple[tuple[str, Callable[[Array], Array]], ...] = (
@@ -65,6 +66,8 @@ def missing_factor(evidence: Evidence) -> Monomial | None:
 
 
 def _search(evidence: Evidence) -> Monomial | None:
+    if not any(bool(look.wrong.any()) for look in evidence.looks if not look.is_tie):
+        return None
     ratios, places = [], []
     for both in evidence.matrices:
         certain = both.nonzero & (np.abs(both.right) > 1e6 * both.error) & (np.abs(both.right) > 1e-6 * both.scale)
@@ -75,7 +78,8 @@ def _search(evidence: Evidence) -> Monomial | None:
     if not ratios or sum(r.size for r in ratios) < MIN_ENTRIES:
         return None
     ratio = np.concatenate(ratios)
-    if (ratio == 0).any() or len(np.unique(np.round(ratio, 6))) <= FEW:  # A constant, or one a region.
+    right = np.abs(ratio - 1) <= CLOSE
+    if (ratio == 0).any() or _is_piecewise(ratios) or right.mean() > PART:  # Right in one region is another cause.
         return None
     variables = list(_variables(evidence, places))[:MAX_VARIABLES]
     whole = np.concatenate([both.yours[at] for both, at in zip(evidence.matrices, places, strict=True)])
@@ -93,6 +97,14 @@ def _search(evidence: Evidence) -> Monomial | None:
             if constant is not None:
                 return _several([(one.label, p), (other.label, q)], *constant)
     return None
+
+
+def _is_piecewise(ratios: Sequence[Array]) -> bool:
+    """Whether there is one constant, or one a region: those are other causes. A constant that differs from sight to sight is
+    none."""
+    values = [np.unique(np.round(ratio, 6)) for ratio in ratios]
+    everywhere = np.unique(np.concatenate(values))
+    return len(everywhere) < FEW or (len(everywhere) == FEW and any(len(found) > 1 for found in values))
 
 
 def _powers(evidence: Evidence, ratio: Array, variables: Sequence[Variable]) -> Monomial | None:

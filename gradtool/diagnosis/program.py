@@ -68,7 +68,10 @@ class Program:
         self.traced = traced
         self.plan = plan
         self.graph = plan.graph
-        values = forward(plan, {name: look.sight.values[name] for name in self.graph.inputs})
+        self.inputs = {name: in_double(look.sight.values[name]) for name in self.graph.inputs}
+        self.rounds = any(np.asarray(v).dtype in (np.float32, np.float16) for v in look.sight.values.values())
+        """Whether the user's code computes in less than double precision."""
+        values = forward(plan, self.inputs)
         self.values = [np.asarray(value, dtype=np.float64) for value in values]
         self.seed = np.asarray(traced.upstream(*look.sight.upstream), dtype=np.float64)
         self.adjoints = backward(plan, values, self.seed).adjoints
@@ -236,7 +239,7 @@ class Program:
         resolved = list(self.plan.resolved)
         resolved[node] = settled._replace(parameters={**settled.parameters, "places": places})
         plan = self.plan._replace(resolved=resolved)
-        values = forward(plan, {name: self.look.sight.values[name] for name in self.graph.inputs})
+        values = forward(plan, self.inputs)
         return np.asarray(backward(plan, values, self.seed).of(self.name), dtype=np.float64)
 
     def gradient_from(self, node: int, upstream: Array) -> Array:
@@ -393,7 +396,7 @@ def _same(a: Program, b: Program) -> bool:
 
 
 def _program(evidence: Evidence, look: Look, function: Callable[..., Any]) -> Program | None:
-    values = {name: look.sight.values[name] for name in evidence.suspect.case.values}
+    values = {name: in_double(look.sight.values[name]) for name in evidence.suspect.case.values}
     try:
         traced = trace(function, values)
         if len(traced.graph) > MAX_NODES or evidence.name not in traced.graph.inputs:
@@ -419,6 +422,12 @@ def sum_to(gradient: Array, shape: tuple[int, ...]) -> Array:
     extra = gradient.ndim - len(shape)
     axes = (*range(extra), *(extra + k for k, n in enumerate(shape) if n == 1 and gradient.shape[extra + k] != 1))
     return np.asarray(gradient.sum(axis=axes)).reshape(shape)
+
+
+def in_double(value: Any) -> Any:
+    """Floats of lower precision as float64, which alone can be traced; all else as it is."""
+    found = np.asarray(value)
+    return found.astype(np.float64) if found.dtype.kind == "f" else value
 
 
 def is_constant(program: Program, i: int) -> bool:

@@ -137,6 +137,8 @@ class _Worker:
     deadline: float
     stage: str = "starting"
     current: Announced | None = None
+    delivered: bool = False
+    """Whether it has sent a result: one that has not, and ended between two targets, would end there again."""
 
     def kill(self) -> None:
         """End the worker, and what it may have started."""
@@ -311,7 +313,7 @@ class _Crew:
                 worker.stage = "checking"
                 worker.current = next((one for one in file.wanted if one.id == target_id), None)
             case Result(target_id, result, parameters):
-                worker.stage, worker.current = "between", None
+                worker.stage, worker.current, worker.delivered = "between", None, True
                 self._record(file, target_id, result)
                 if parameters:
                     file.parameters[target_id] = parameters
@@ -374,7 +376,7 @@ class _Crew:
             self._not_imported(file, f"{what}: {why}")
             return
         remaining = file.remaining()
-        if worker.stage == "checking" or (remaining and not file.results):
+        if worker.stage == "checking" or (remaining and not worker.delivered):
             at = worker.current or (remaining[0] if remaining else None)
             if at is not None:
                 self._record(file, at.id, _error(file.task, at, why))

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Task:
     """A file, and what to do with its targets. ``display`` is its path as it is shown; ``settings`` are fields of
     ``checking.Settings``, which takes long to import and is only wanted in the worker; ``done`` are the targets that
-    another worker has dealt with. With ``list_only`` it is only said how they would be called."""
+    another worker has dealt with. With ``list_only`` it is only said how they would be called. ``self_test`` and ``reproduce``
+    ask for what goes beyond a verdict, each within ``spare_seconds``."""
 
     path: Path
     display: str
@@ -27,6 +28,9 @@ class Task:
     selection: Selection = field(default_factory=Selection)
     definitions_only: bool = False
     list_only: bool = False
+    self_test: bool = False
+    reproduce: bool = False
+    spare_seconds: float = 10.0
     done: frozenset[str] = frozenset()
 
 

@@ -20,10 +20,13 @@ from gradtool.acceptance.comments import CommentError, accept
 from gradtool.checking import Settings, check_target, contained
 from gradtool.isolation.echo import Echo
 from gradtool.isolation.messages import Announced, Begun, Broken, Done, Loaded, Loading, Message, Misused, Result, Task
+from gradtool.minimal_case import NotShownError, reproduce, shrink
 from gradtool.results import Outcome, Skipped, TargetResult
+from gradtool.self_test import self_test
 from gradtool.target import Target
 from gradtool.targets import find_targets
 from gradtool.targets.found import Found
+from gradtool.targets.given import Names
 from gradtool.targets.inputs import InputMakerError, make_target, names_of
 from gradtool.targets.loading import LoadError, load
 from gradtool.targets.scope import MISSING, Scope
@@ -115,7 +118,8 @@ def look_at(found: Found, scope: Scope, task: Task) -> Result:
                 wanting = target.reason.startswith(NO_INPUTS)
                 return Result(names.id, replace(target, file=scope.display), _required(found) if wanting else ())
             result = listed(target) if task.list_only else check_target(target, settings)
-            return Result(names.id, accept(_as_shown(result, scope), scope))
+            result = accept(_as_shown(result, scope), scope)
+            return Result(names.id, result if task.list_only else looked_into(result, target, scope, names, task))
     except CommentError:
         raise
     except InputMakerError as error:
@@ -127,6 +131,24 @@ def look_at(found: Found, scope: Scope, task: Task) -> Result:
         file=scope.display, line=found.line, error=why,
     )  # fmt: skip
     return Result(names.id, failed)
+
+
+def looked_into(result: TargetResult, target: Target, scope: Scope, names: Names, task: Task) -> TargetResult:
+    """The result with what the task asks for beyond a verdict: a self-test where it is OK, a minimal case where it fails."""
+    settings = Settings(**task.settings)
+    if task.self_test:
+        result = replace(result, self_test=self_test(target, result, settings, seconds=task.spare_seconds))
+    if task.reproduce and result.fails:
+        given = {**task.given.in_configuration(names), **task.given.on_command_line(names)}
+        try:
+            minimal = shrink(target, result, settings, seconds=task.spare_seconds)
+            test = reproduce(
+                minimal, scope.module, inputs=given, seed=settings.seed, definitions_only=task.definitions_only
+            )
+        except NotShownError as error:
+            return replace(result, notes=(*result.notes, f"not reproduced: {error}"))
+        result = replace(result, reproduction=test)
+    return result
 
 
 def _required(found: Found) -> tuple[str, ...]:

@@ -2,6 +2,6 @@
 
 from gradtool.minimal_case.case import MinimalCase, NotShownError
 from gradtool.minimal_case.shrinking import shrink
+from gradtool.minimal_case.writing import reproduce
 
-
-__all__ = ["MinimalCase", "NotShownError", "shrink"]
+__all__ = ["MinimalCase", "NotShownError", "reproduce", "shrink"]

@@ -51,6 +51,8 @@ class MinimalCase:
     failure: Failure
     cause: Cause | None
     checks: int
+    pinned: bool = False
+    """Forward is random: generators begin anew for each call."""
 
     @property
     def calling(self) -> Calling:

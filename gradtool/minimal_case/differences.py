@@ -55,7 +55,9 @@ def moved(value: Any, indices: Indices, step: float) -> Any:
     return found
 
 
-def differences(loss: Callable[[Any], float], value: Any, indices: Indices, size: float, unit: float) -> Difference | None:
+def differences(
+    loss: Callable[[Any], float], value: Any, indices: Indices, size: float, unit: float
+) -> Difference | None:
     """The best of the differences with several steps; None where ``loss`` is finite for none of them.
 
     ``size`` is that of what ``loss`` adds up, ``unit`` its unit roundoff.

@@ -14,6 +14,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice, product
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradtool.checking import contained
 from gradtool.minimal_case.expressions import (
     Call,
     Display,
@@ -39,6 +41,13 @@ from gradtool.verdict.caller import fresh
 Array = NDArray[Any]
 PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
 LIBRARIES = tuple({str(Path(sysconfig.get_path(name)).resolve()) + os.sep for name in ("stdlib", "purelib", "platlib")})
+TAKEN = frozenset((
+    "np", "gradtool", "float", "abs", "min", "max", "sum", "loss", "forward", "result", "gradients", "layer", "target", "values",
+    "yours", "mine", "above", "below", "difference", "left", "right", "index", "outputs",
+))  # fmt: skip
+"""Names that the test itself uses."""
+MOST_MISSING, MOST_SIZES = 3, 64
+"""How many of a constructor's arguments are guessed, and how often."""
 DEPTH = 3
 """How deep a result is searched for an argument."""
 
@@ -81,7 +90,7 @@ class PlainCalls:
 
     def replay(self, module: ModuleType, values: Values, upstream: Sequence[Array]) -> tuple[list[Any], Any]:
         """The outputs and the gradient. Raises what the user's code raises."""
-        names: dict[str, Any] = {"np": np, self.module: module}
+        names: dict[str, Any] = {"np": np, "float": float, self.module: module}
         names |= {self.variables[name]: fresh(value) for name, value in values.items()}
         names |= {name: np.array(u) for name, u in zip(self.upstream, upstream, strict=True)}
         for statement in self.forward:
@@ -161,7 +170,8 @@ def plain_calls(
     ups = [np.asarray(rng.uniform(0.5, 1.5, np.shape(u)), dtype=np.asarray(u).dtype) for u in upstream]
     ups = [np.array(u) for u in upstream] if calling.upstream == "one" else ups
     try:
-        return _Reader(calling, module, alias, watched, ups, name).read_and_verify(values, upstream)
+        with contained():
+            return _Reader(calling, module, alias, watched, ups, name).read_and_verify(values, upstream)
     except NotWrittenError:
         return None
     except (Exception, SystemExit):  # The user's code, at other inputs than it was checked with.
@@ -186,13 +196,7 @@ class _Reader:
         self.calling, self.module, self.alias, self.name = calling, module, alias, name
         self.values = dict(values)
         self.upstream = list(upstream)
-        taken = {alias, "np", "loss", "forward", "result", "gradients", "layer", "yours", "step", "above", "below"}
-        self.variables: dict[str, str] = {}
-        for key in values:
-            self.variables[key] = _identifier(key, taken)
-            taken.add(self.variables[key])
-        bases = ["upstream"] if len(self.upstream) == 1 else [f"upstream{i + 1}" for i in range(len(self.upstream))]
-        self.ups = tuple(_identifier(base, taken) for base in bases)
+        self.variables, self.ups = variables_for(values, len(self.upstream), alias)
         self.known: list[tuple[Expression, Any]] = []
         self.objects: list[tuple[Name, Any]] = []
 
@@ -215,16 +219,15 @@ class _Reader:
         with _Watch() as forward:
             run = self.calling.start(handed)
         outputs = [np.array(o) for o in run.outputs]
-        with _Watch() as backward:
-            gradients = run.backward(*ups)
         self.known = [(Name(self.variables[key]), value) for key, value in handed.items()]
-        self.ready = [(Name(name), u) for name, u in zip(self.ups, ups, strict=True)]
         statements = self._statements(forward.calls, "result")
         if not statements:
             raise NotWrittenError("no call of the user's code")
         made = [s.target.text for s in statements if isinstance(s.target, Name)]
         found = [self._output(o) for o in outputs]
-        self.known += self.ready
+        self.known += [(Name(name), u) for name, u in zip(self.ups, ups, strict=True)]
+        with _Watch() as backward:
+            gradients = run.backward(*ups)
         after = self._statements(backward.calls, "gradients")
         gradient = self._gradient(gradients.get(self.name), outputs)
         return PlainCalls(
@@ -253,7 +256,7 @@ class _Reader:
         named: list[tuple[str, Expression]] = []
         keywords = set(call.code.co_varnames[call.code.co_argcount :][: call.code.co_kwonlyargcount])
         for name, value in list(call.arguments.items())[skip:]:
-            if name in defaults and defaults[name] is value and not call.rest:
+            if name in defaults and _is_default(defaults[name], value) and not call.rest:
                 keywords |= set(call.arguments)
             elif name in keywords:
                 named.append((name, self._argument(value)))
@@ -300,9 +303,13 @@ class _Reader:
             except Exception:  # noqa: S112  The user's constructor does not take what was guessed.
                 continue
             there = vars(fresh_one)
-            if set(there) <= set(state):
+            if set(there) <= set(state) and all(
+                np.shape(there[k]) == np.shape(state[k]) for k in there if _is_number(there[k])
+            ):
                 made = Call(cls, (), tuple((key, Literal(value)) for key, value in arguments.items()))
-                changed = {key: value for key, value in state.items() if key not in there or not _equal(there[key], value)}
+                changed = {
+                    key: value for key, value in state.items() if key not in there or not _equal(there[key], value)
+                }
                 break
         else:
             made, changed = Call(Part(cls, "__new__", is_attribute=True), (cls,)), dict(state)
@@ -317,7 +324,7 @@ class _Reader:
         """An expression for an argument. Raises ``NotWrittenError``."""
         if value is None or isinstance(value, bool | str) or type(value) is int:
             return Literal(value)
-        for place, other in self._places():
+        for place, other in (*self._returned(), *self._places()):
             if other is value:
                 return place
         for name, obj in self.objects:
@@ -329,15 +336,22 @@ class _Reader:
                 if _same(other, value) and type(other) is type(value):
                     return place
         if isinstance(value, float | np.floating):
+            kind = f"np.{value.dtype.name}" if isinstance(value, np.floating) else "float"
             for place, other in self._places():
                 if isinstance(other, np.ndarray) and other.shape == () and other == value:
-                    return Call(Name("float" if type(value) is float else f"np.{value.dtype.name}"), (place,))
+                    return Call(Name(kind), (place,))
         if type(value) in (tuple, list):
             return Display(type(value), tuple(map(self._argument, value)))
         if type(value) is dict:
             return Display(dict, tuple(map(self._argument, value.values())), tuple(value))
         written(value)
         return Literal(fresh(value))
+
+    def _returned(self) -> Iterator[tuple[Expression, Any]]:
+        """What forward returned, one by one: if that is an input, it is handed on because it was returned."""
+        for place, value in self.known:
+            if place.text == "result":
+                yield from _parts(place, value) if isinstance(value, tuple) else ()
 
     def _places(self) -> Iterator[tuple[Expression, Any]]:
         """What variables hold, whole first, then its parts."""
@@ -366,9 +380,13 @@ class _Reader:
         if gradient is None:
             raise NotWrittenError("no gradient")
         results = list(self._results())
-        for place, value in results:
-            if value is gradient:
-                return place
+        same = [place for place, value in results if value is gradient]
+        held = tuple(f"{name.text}." for name, _ in self.objects)
+        returned = [place for place in same if not place.text.startswith(held)]
+        if len(returned or same) > 1:
+            raise NotWrittenError("the gradient, which backward gives in several places")
+        if same:
+            return (returned or same)[0]
         if self.calling.upstream == "contracted" and len(outputs) == 1:
             u, name = self.upstream[0], Name(self.ups[0])
             for place, value in results:
@@ -376,9 +394,9 @@ class _Reader:
                     for expression, product in _products(name, u, place, np.asarray(value)):
                         if _same(product, gradient):
                             return expression
-        for place, value in results:
-            if _is_number(value) and _same(value, gradient):
-                return place
+        same = [place for place, value in results if _is_number(value) and _same(value, gradient)]
+        if len(same) == 1:
+            return same[0]
         raise NotWrittenError("the gradient")
 
 
@@ -386,10 +404,8 @@ def _products(
     name: Expression, upstream: Array, place: Expression, derivative: Array
 ) -> Iterator[tuple[Expression, Array]]:
     """Upstream times a derivative entry by entry, and times a Jacobian."""
-    try:
+    if derivative.shape in (upstream.shape, ()) or upstream.size == 1:
         yield Product(name, place), upstream * derivative
-    except ValueError:
-        pass
     if derivative.shape[: upstream.ndim] == upstream.shape:
         expression = numpy_call("tensordot", name, place, axes=Literal(upstream.ndim))
         yield expression, np.asarray(np.tensordot(upstream, derivative, axes=upstream.ndim))
@@ -405,7 +421,7 @@ def _parts(place: Expression, value: Any) -> Iterator[tuple[Expression, Any]]:
 
 
 def _constructor_arguments(owner: type, state: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Arguments for a constructor: attributes of the same names, where they can be written; else none."""
+    """Arguments for a constructor: attributes of the same names, where they can be written; for others lengths of arrays."""
     try:
         parameters = [
             p
@@ -415,9 +431,23 @@ def _constructor_arguments(owner: type, state: Mapping[str, Any]) -> Iterator[di
     except (TypeError, ValueError):
         return
     plain = {key.lstrip("_"): value for key, value in state.items() if type(value) in (bool, int, float, str)}
-    found = {p.name: plain[p.name] for p in parameters if p.name in plain}
-    if all(p.name in found or p.default is not p.empty for p in parameters):
-        yield {p.name: found[p.name] for p in parameters if p.name in found and found[p.name] != p.default}
+    found = {p.name: plain[p.name] for p in parameters if p.name in plain and plain[p.name] != p.default}
+    missing = [p.name for p in parameters if p.name not in plain and p.default is p.empty]
+    lengths = sorted({n for value in state.values() if isinstance(value, np.ndarray) for n in value.shape})
+    if len(missing) <= MOST_MISSING:
+        for sizes in islice(product(lengths, repeat=len(missing)), MOST_SIZES):
+            given = found | dict(zip(missing, sizes, strict=True))
+            yield {p.name: given[p.name] for p in parameters if p.name in given}
+
+
+def _is_default(default: Any, value: Any) -> bool:
+    """Whether a call may leave an argument out."""
+    if default is value:
+        return True
+    try:
+        return type(default) is type(value) and written(default) == written(value)
+    except NotWrittenError:
+        return False
 
 
 def _defaults(function: Any) -> dict[str, Any]:
@@ -426,6 +456,17 @@ def _defaults(function: Any) -> dict[str, Any]:
     except (TypeError, ValueError):
         return {}
     return {p.name: p.default for p in signature.parameters.values() if p.default is not p.empty}
+
+
+def variables_for(values: Values, outputs: int, alias: str) -> tuple[dict[str, str], tuple[str, ...]]:
+    """What inputs and upstream gradients are called where the test's own names and ``alias`` are taken."""
+    taken = {alias, *TAKEN}
+    variables: dict[str, str] = {}
+    for key in values:
+        variables[key] = _identifier(key, taken)
+        taken.add(variables[key])
+    bases = ["upstream"] if outputs == 1 else [f"upstream{i + 1}" for i in range(outputs)]
+    return variables, tuple(_identifier(base, taken) for base in bases)
 
 
 def _identifier(name: str, taken: set[str]) -> str:
@@ -457,4 +498,3 @@ def _equal(one: Any, other: Any) -> bool:
         same_kind = isinstance(one, np.ndarray) and isinstance(other, np.ndarray) and one.dtype == other.dtype
         return same_kind and _same(one, other)
     return type(one) is type(other) and bool(one == other) and not hasattr(one, "__dict__")
-

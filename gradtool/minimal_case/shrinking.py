@@ -1,7 +1,7 @@
 """Shrinks a case in which a gradient is WRONG: shorter axes first, then simpler numbers, while it stays WRONG for one cause.
 
-Each attempt is judged by plain differences (``differences.Prober``); what the attempts of one kind have led to is confirmed by
-``check_target``, and taken back where that says something else.
+Each attempt is judged by plain differences (``differences.Prober``). What they have led to is confirmed by ``check_target``, and
+taken back where that says something else.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradtool.checking import Settings, check_target
+from gradtool.checking import Settings, check_target, contained
 from gradtool.minimal_case.case import Failure, MinimalCase, NotShownError
 from gradtool.minimal_case.differences import MARGIN, Prober, differentiable
 from gradtool.results import Cause, GradientResult, TargetResult, Verdict
@@ -38,7 +38,12 @@ UPSTREAMS = 3
 
 
 def shrink(
-    target: Target, result: TargetResult, settings: Settings | None = None, *, checks: int = CHECKS, seconds: float = SECONDS
+    target: Target,
+    result: TargetResult,
+    settings: Settings | None = None,
+    *,
+    checks: int = CHECKS,
+    seconds: float = SECONDS,
 ) -> MinimalCase:
     """The smallest case found in which the first WRONG gradient of ``result`` is still WRONG, for the same cause.
 
@@ -46,11 +51,13 @@ def shrink(
     """
     wrong = [found for found in result.gradients if found.verdict is Verdict.WRONG]
     if not wrong:
-        raise NotShownError("no gradient is WRONG")
+        codes = ", ".join(one.code for one in result.hygiene if one.is_wrong)
+        raise NotShownError(f"no gradient is wrong, but {codes}" if codes else "no gradient is wrong")
     for found in wrong:
-        shrinking = _Shrinking(target, result, found, settings or Settings(), checks, monotonic() + seconds)
-        if shrinking.begin():
-            return shrinking.run()
+        with contained():
+            shrinking = _Shrinking(target, result, found, settings or Settings(), checks, monotonic() + seconds)
+            if shrinking.begin():
+                return shrinking.run()
     names = ", ".join(found.name for found in wrong)
     raise NotShownError(f"a plain difference of one entry does not show what is wrong with the gradient of {names}")
 
@@ -74,6 +81,7 @@ class _Shrinking:
         self.calling = _calling_of(self.base, result)
         self.caller = Caller(self.calling, target.generators, settings.seed)
         self.prober = Prober(self.caller)
+        self.cause, self.code = found.cause, _code(found.cause)
         self.checks, self.confirmations = checks, CONFIRMATIONS
         fine = {one.name for one in result.gradients if one.verdict is not Verdict.WRONG}
         self.others = tuple(name for name in differentiable(self.base.values, self.base.wrt) if name in fine)
@@ -129,19 +137,21 @@ class _Shrinking:
 
     def run(self) -> MinimalCase:
         """Shrink as far as the means allow."""
-        begun = self._checked(self.best)
-        if begun is not None and begun.verdict is Verdict.WRONG:
-            self.code = _code(begun.cause)
-            self._shorten()
+        trail = [self.best]
+        self._shorten(trail)
+        if self._walk_back(trail):
+            if self.best is not trail[-1]:
+                self._shorten()
             self._simplify()
         best = self.confirmed
         case = replace(self.base, values=best.values, callings=(self.calling,))
         return MinimalCase(
-            self.target, case, self.found.name, best.upstream, best.failure, self.found.cause, self.prober.checks
-        )
+            self.target, case, self.found.name, best.upstream, best.failure, self.cause, self.prober.checks,
+            self.caller.pinned,
+        )  # fmt: skip
 
     code: str | None = None
-    """The cause that a check names at the start, which has to stay."""
+    """The cause that has to stay."""
 
     def _late(self) -> bool:
         return monotonic() > self.until
@@ -172,11 +182,29 @@ class _Shrinking:
         self.best = self.confirmed
         return False
 
+    def _walk_back(self, trail: Sequence[_Attempt]) -> bool:
+        """Go back on the way to the shortest case that a check finds WRONG for the same cause: the shortest are checked in no
+        time. Where there is none, it begins again with what a check says at the start. False if that is not WRONG."""
+        for attempt in reversed(trail):
+            if self._late():
+                break
+            if self._confirms(attempt):
+                self.best = self.confirmed = attempt
+                return True
+        self.best = self.confirmed = trail[0]
+        begun = None if self._late() else self._checked(trail[0])
+        if begun is None or begun.verdict is not Verdict.WRONG:
+            return False
+        self.code = _code(begun.cause)
+        return True
+
     def _confirms(self, attempt: _Attempt) -> bool:
         self.confirmations -= 1
         found = self._checked(attempt)
         if found is None or found.verdict is not Verdict.WRONG:
             return False
+        if _code(found.cause) == _code(self.found.cause):
+            self.cause = found.cause  # In the words that fit this case.
         return attempt.failure.problem == "tie" or _code(found.cause) == self.code
 
     def _checked(self, attempt: _Attempt) -> GradientResult | None:
@@ -187,8 +215,9 @@ class _Shrinking:
 
     # Shorter axes -------------------------------------------------------------------------------------------------------
 
-    def _shorten(self) -> None:
-        """Cut axes, all of one length together, as long as anything can be cut."""
+    def _shorten(self, trail: list[_Attempt] | None = None) -> None:
+        """Cut axes, all of one length together, as long as anything can be cut. With a ``trail`` each step is only entered
+        there, to be confirmed later."""
         cut = True
         while cut and not self._spent(0.5):
             cut = False
@@ -196,40 +225,51 @@ class _Shrinking:
                 if self._spent(0.5):
                     break
                 upstream = self.prober.upstream(values, 0)
-                if upstream is not None and self._try(values, upstream, whole=True) and self._settle():
-                    cut = True
-                    break
+                if upstream is None or not self._try(values, upstream, whole=True):
+                    continue
+                if trail is not None:
+                    trail.append(self.best)
+                elif not self._settle():
+                    continue
+                cut = True
+                break
 
     # Simpler numbers ----------------------------------------------------------------------------------------------------
 
     def _simplify(self) -> None:
+        """All numbers at once, to be confirmed at the end; where that fails, one input at a time."""
         names = [name for name, value in self.best.values.items() if is_float(value)]
         for name in names:
             self._one_input(name)
-        if self.calling.upstream != "one":
+        self._upstream()
+        if not self._settle():
+            for name in names:
+                self._one_input(name, careful=True)
+                self._settle()
             self._upstream()
+            self._settle()
 
-    def _one_input(self, name: str) -> None:
-        """The same simple number everywhere, else round numbers, and then simple ones entry by entry."""
+    def _one_input(self, name: str, *, careful: bool = False) -> None:
+        """The same simple number everywhere, else round numbers (with ``careful`` only as far as a check confirms it), and then
+        simple ones entry by entry."""
         for candidate in _plainer(self.best.values[name]):
             if self._spent(1.0):
                 return
-            if self._try({**self.best.values, name: candidate}, self.best.upstream, whole=False) and self._settle():
+            taken = self._try({**self.best.values, name: candidate}, self.best.upstream, whole=False)
+            if taken and (not careful or self._settle()):
                 break
         for candidate in _entry_by_entry(lambda: self.best.values[name]):
             if self._spent(1.0):
-                break
+                return
             self._try({**self.best.values, name: candidate}, self.best.upstream, whole=False)
-        self._settle()
 
     def _upstream(self) -> None:
         """1 at one place and 0 elsewhere, else ones, else round numbers."""
+        if self.calling.upstream == "one":
+            return
         for candidate in _upstreams(self.best.upstream):
-            if self._spent(1.0):
-                break
-            if self._try(self.best.values, candidate, whole=False):
-                break
-        self._settle()
+            if self._spent(1.0) or self._try(self.best.values, candidate, whole=False):
+                return
 
 
 # Where it is found -----------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ TOGETHER = "all"
 """The name of the one input that is left."""
 
 
+@runtime_checkable
 class ManyInputs(Protocol):
     """A function at a base point, of which several inputs may be replaced at once."""
 

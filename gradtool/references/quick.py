@@ -1,8 +1,8 @@
 """The numeric reference at a third of its price, for gradients that turn out to be right: three steps an entry.
 
-Three rungs are extrapolated twice; the error is what the second extrapolation changed, many times over. Where the slopes do not
-converge as those of a smooth function do, or a kink may be near, the error is infinite and the full reference is needed. A gradient that agrees with it is right; one that does not
-is looked at again.
+Three rungs are extrapolated twice; the error is what the second extrapolation changed, many times over. Where the slopes do
+not converge as those of a smooth function do, or a kink may be near, the error is infinite and the full reference is needed. A
+gradient that agrees with it is right; one that does not is looked at again.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gradtool.references.joined import TOGETHER, Joined, ManyInputs
 from gradtool.references.numeric import MANTISSA, Numeric
 from gradtool.references.sampling import EPSILON, Array, Entries, Evaluable, Field, Measure, Rungs
 from gradtool.references.tableau import bent_at, central
@@ -32,15 +33,38 @@ def quick_gradient(
     found = {}
     with np.errstate(all="ignore"):
         measure = Measure.of(function, upstream)
+        noisy = _noise_of_all(function, inputs, measure, names)
         for name in names:
             x = np.asarray(inputs[name], dtype=np.float64)
             if measure.failure is not None or not x.size:
                 found[name] = _unknown(x, measure.failure)
                 continue
             field = Field(function, name, Entries(x), measure)
-            field.prepare()
+            if noisy is None:
+                field.prepare()
+            else:
+                _share(noisy, field)
+                noisy.evaluations = 0  # They are the first input's.
             found[name] = _read(field, x)
     return found
+
+
+def _noise_of_all(
+    function: Evaluable, inputs: Mapping[str, Any], measure: Measure, names: Sequence[str]
+) -> Field | None:
+    """The noise, measured once with all inputs moving; None where they cannot move together."""
+    if measure.failure is not None or not isinstance(function, ManyInputs) or len(names) < 2:
+        return None
+    joined = Joined(function, inputs, names)
+    field = Field(joined, TOGETHER, Entries(joined.inputs[TOGETHER]), measure)
+    field.prepare()
+    return field
+
+
+def _share(source: Field, field: Field) -> None:
+    field.noise, field.relative, field.most = source.noise, source.relative, source.most
+    field.fine, field.coarse, field.flat = source.fine, source.coarse, source.flat
+    field.formats, field.evaluations = source.formats, source.evaluations
 
 
 def _read(field: Field, x: Array) -> Numeric:

@@ -30,6 +30,9 @@ RENDERERS: dict[str, dict[str, str]] = {
         "table": "gradtool.report.check_list:render_list",
         "json": "gradtool.report.check_list:render_json",
     },
+    "reproduction": {
+        "pytest": "gradtool.report.reproduction:render_reproduction",
+    },
 }
 """Command -> format -> ``module:function``, the function being ``render(result, stream, page)``."""
 

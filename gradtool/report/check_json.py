@@ -7,7 +7,16 @@ from typing import Any, TextIO
 
 from gradtool.report import Page
 from gradtool.report.json_images import encode, number_image, value_image, write_list
-from gradtool.results import Cause, CheckReport, GradientResult, Point, TargetResult, Worst
+from gradtool.results import (
+    Cause,
+    CheckReport,
+    GradientResult,
+    Point,
+    Reproduction,
+    SelfTestResult,
+    TargetResult,
+    Worst,
+)
 
 
 def render_check(report: CheckReport, stream: TextIO, page: Page) -> None:
@@ -38,7 +47,18 @@ def _target(found: TargetResult, most: int | None) -> dict[str, Any]:
         "notes": list(found.notes),
         "intentional": found.intentional,
         "error": found.error,
-    } | _if_said("accepted", found.accepted)
+    } | _if_said("accepted", found.accepted) | _self_test(found.self_test) | _reproduction(found.reproduction)
+
+
+def _self_test(found: SelfTestResult | None) -> dict[str, Any]:
+    if found is None:
+        return {}
+    numbers = {"planted": found.planted, "caught": found.caught, "share": _number(found.share)}
+    return {"self_test": numbers | {"missed": list(found.missed)}}
+
+
+def _reproduction(found: Reproduction | None) -> dict[str, Any]:
+    return {} if found is None else {"reproduction": {"name": found.name, "text": found.text}}
 
 
 def _gradient(found: GradientResult, most: int | None) -> dict[str, Any]:

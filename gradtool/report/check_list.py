@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from gradtool.report import Page
-from gradtool.report.findings import shapes
+from gradtool.report.findings import inputs
 from gradtool.report.json_images import encode, write_list
 from gradtool.report.layout import Block, Line, wrapped, write_page
 from gradtool.report.printable import one_line, printable
@@ -41,7 +41,7 @@ def _blocks(report: CheckReport, width: int | None) -> Iterator[Block]:
             continue
         yield from wrapped(f"{one_line(target.forward)}, {one_line(target.backward)}", width, STEP, HANGING)
         if target.inputs:
-            yield from wrapped(f"inputs: {shapes(target)} ({one_line(target.input_source)})", width, STEP, HANGING)
+            yield from wrapped(f"inputs: {inputs(target)}", width, STEP, HANGING)
         for note in target.notes:
             yield from wrapped(printable(note), width, STEP, HANGING)
         if target.intentional is not None:

@@ -13,15 +13,17 @@ from gradtool.report.findings import (
     assumptions,
     code_of,
     extent,
+    inputs,
     is_partial,
     of_skipped,
     of_target,
     pardon_of,
     place,
     sentence,
-    shapes,
     where,
     why,
+    worth,
+    worth_of_all,
     yours,
 )
 from gradtool.report.layout import STYLES, Block, Column, Grid, Line, text_width, wrapped, write_page
@@ -56,6 +58,8 @@ def check_blocks(report: CheckReport, full: bool = False, width: int | None = No
         yield Line()
     for note in report.notes:
         yield from wrapped(f"note: {printable(note)}", width, rest=STEP)
+    if (total := worth_of_all(report.targets)) is not None:
+        yield from wrapped(total, width, rest=STEP)
     style = STYLES["WRONG"] if any(target.fails for target in report.targets) else STYLES.get(report.verdict, "")
     yield from wrapped(summary_line(report), width, rest=STEP, style=style)
 
@@ -98,7 +102,10 @@ def target_blocks(target: TargetResult, full: bool = False, width: int | None = 
         if target.verdict is Outcome.SKIPPED:
             yield from _row("SKIPPED", target.id, why(target), width)
             return
-        yield from _row("OK", target.id, f"{agreement(target.gradients)}  ({assumptions(target)})", width)
+        yield from _row("OK", target.id, agreement(target.gradients), width)
+        yield from wrapped(assumptions(target), width, HANGING, HANGING, "dim")
+        if target.self_test is not None:
+            yield from wrapped(worth(target.self_test), width, HANGING, HANGING + STEP)
         yield from _hygiene(target, width)
         return
     pardon = pardon_of(target)
@@ -117,7 +124,7 @@ def target_blocks(target: TargetResult, full: bool = False, width: int | None = 
         pair = f"{one_line(target.backward)} against {one_line(target.forward)} ({one_line(target.convention)})"
         yield from wrapped(f"checked: {pair}", width, STEP, HANGING)
     if target.inputs:
-        yield from wrapped(f"inputs: {shapes(target)} ({one_line(target.input_source)})", width, STEP, HANGING)
+        yield from wrapped(f"inputs: {inputs(target)}", width, STEP, HANGING)
     for note in target.notes:
         yield from wrapped(printable(note), width, STEP, HANGING)
 

@@ -19,6 +19,7 @@ from gradtool.results import (
     GradientResult,
     Outcome,
     Point,
+    SelfTestResult,
     Skipped,
     TargetResult,
     Verdict,
@@ -31,6 +32,18 @@ NO_CAUSE = "GC199"
 RAISED = "GC120"
 BACKWARD_RAISED = "backward raised "
 """What is said of backward, and not of one gradient."""
+CALLED_AS = "called as "
+"""How the note begins that says how backward was called."""
+SOURCES = {
+    "given": "as given",
+    "command-line": "from the command line",
+    "module": "from the module",
+    "configuration": "from the configuration",
+    "docstring": "from the docstring",
+    "annotations": "from annotations",
+    "search": "found by trying",
+}
+"""Where inputs come from, in words."""
 POINTS = {"given": "", "random": "at a random point", "branch": "on another branch", "tie": "at a tie"}
 
 
@@ -118,7 +131,8 @@ def of_target(target: TargetResult) -> Iterator[Finding]:
             yield finding(found.code, "warning", one_line(found.message))
     agreeing = [gradient for gradient in target.gradients if gradient.verdict is Verdict.OK]
     if target.verdict is Outcome.OK:
-        yield finding("OK", "none", f"{agreement(agreeing)} ({assumptions(target)})")
+        text = f"{agreement(agreeing)}; {assumptions(target)}"
+        yield finding("OK", "none", f"{text}; {worth(target.self_test)}" if target.self_test is not None else text)
     elif not told:
         level = wrong if target.verdict is Outcome.WRONG else "warning"
         code = NO_CAUSE if target.verdict is Outcome.WRONG else str(target.verdict)
@@ -179,7 +193,7 @@ def where(point: Point) -> str:
 
 
 def agreement(gradients: Sequence[GradientResult], *, named: bool = False) -> str:
-    """``3 gradients agree to 9 digits; an error of 1e-09 would have been seen``: what holds for all of them."""
+    """``3 gradients agree to 9 digits (an error of 1e-09 would have been seen)``: what holds for all of them."""
     if not gradients:
         return "no gradient to check"
     several = len(gradients) > 1
@@ -193,9 +207,9 @@ def agreement(gradients: Sequence[GradientResult], *, named: bool = False) -> st
     seen = [found.detectable for found in gradients if found.detectable is not None and isfinite(found.detectable)]
     missed = max(found.miss_probability for found in gradients)
     if seen and missed:
-        text += f"; an error of {error(max(seen))} is missed with probability {error(missed)}"
+        text += f" (an error of {error(max(seen))} is missed with probability {error(missed)})"
     elif seen:
-        text += f"; an error of {error(max(seen))} would have been seen"
+        text += f" (an error of {error(max(seen))} would have been seen)"
     for found in gradients:
         if is_partial(found):
             text += f"; {one_line(found.name)}: {extent(found)}"
@@ -215,8 +229,34 @@ def extent(gradient: GradientResult) -> str:
 
 
 def assumptions(target: TargetResult) -> str:
-    """What the check took for granted: ``x (4, 6), b (5,): docstring; called as affine_backward(dout, cache)``."""
-    return "; ".join([f"{shapes(target)}: {one_line(target.input_source)}", *map(one_line, target.notes)])
+    """What the check took for granted: ``x (4, 6), b (5,) from the docstring; affine_backward(dout, cache)``."""
+    notes = [one_line(note) for note in target.notes]
+    called = [note.removeprefix(CALLED_AS) for note in notes if note.startswith(CALLED_AS)]
+    return "; ".join([inputs(target), *called, *(note for note in notes if not note.startswith(CALLED_AS))])
+
+
+def inputs(target: TargetResult) -> str:
+    """``x (4, 6), w (6, 5) from the docstring``."""
+    sources = [SOURCES.get(part, part) for part in one_line(target.input_source).split("+")]
+    return f"{shapes(target)} {' and '.join(sources)}"
+
+
+def worth(found: SelfTestResult) -> str:
+    """``self-test: 25 of 27 planted faults caught; missed: b: one entry off by 1e-05``."""
+    if not found.planted:
+        return "self-test: no fault could be planted"
+    text = f"self-test: {found.caught} of {found.planted} planted faults caught"
+    return f"{text}; missed: {', '.join(map(one_line, found.missed))}" if found.missed else text
+
+
+def worth_of_all(targets: Sequence[TargetResult]) -> str | None:
+    """The same of all targets together; None where no self-test was asked for."""
+    found = [target.self_test for target in targets if target.self_test is not None]
+    planted, caught = sum(one.planted for one in found), sum(one.caught for one in found)
+    if not planted:
+        return None
+    several = "" if len(found) == 1 else "s"
+    return f"self-test: {caught} of {planted} planted faults caught in {len(found)} target{several}"
 
 
 def shapes(target: TargetResult) -> str:

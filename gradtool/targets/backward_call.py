@@ -56,6 +56,10 @@ def is_upstream(name: str) -> bool:
     return _UPSTREAM.match(name) is not None
 
 
+def _is_like_upstream(name: str) -> bool:
+    return _LIKE_UPSTREAM.fullmatch(name) is not None and _SETTING.match(name) is None
+
+
 def is_cache(name: str) -> bool:
     """Whether this is what one calls that which forward keeps for backward: ``cache``, ``ctx``, ``saved``."""
     return _CACHE.match(name) is not None
@@ -493,8 +497,11 @@ class _Planner:
             return
         keeps = bool(roles.caches) or len(self.returned) > 1
         outputs = sum(r.floating and not _kept(r.name) and r.name not in self.inputs for r in self.returned)
-        if roles.caches and 1 < len(open_) <= outputs and all(_LIKE_UPSTREAM.match(p.name) for p in open_):
-            yield open_, [], False  # ``dsin, dcos, cache``: gradients of outputs that have no names.
+        if roles.caches and 1 < len(open_) <= outputs and all(_is_like_upstream(p.name) for p in open_):
+            # ``dsin, dcos, cache``: gradients of outputs that have no names in the source.
+            yield open_, [], len(open_) == outputs
+            if len(open_) == outputs:
+                return
         if open_ and (keeps or len(open_) > 1 or roles.named):
             # Nothing is called like an upstream: it stands first, or else last.
             sole = len(open_) == 1

@@ -121,6 +121,7 @@ def found_of(layer: Layer, name: str, convention: str) -> Found:
         try_forward=layer.try_forward,
         bind=lambda values: case_of(layer, values),
         uses=frozenset({owner}),
+        construction=frozenset(p.name for p in layer.construction) - {p.name for p in layer.forward.parameters},
         scalar=_is_scalar(layer),
         skip=skip,
     )

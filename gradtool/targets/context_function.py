@@ -206,7 +206,7 @@ class _ContextFunction:
             returned = probe.call(up)
         except NotImplementedError as error:
             raise CannotBindError(f"{self.name}.backward is not implemented") from error
-        except Exception:
+        except (Exception, SystemExit):
             return dict.fromkeys(floats, ())
         places = self._places(returned, floats)
         if not places or all(take(returned, where) is None for where in places.values()):

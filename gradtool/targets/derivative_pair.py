@@ -2,19 +2,23 @@
 
 The shape of what the derivative returns tells its kind: that of the input for an elementwise derivative or the gradient of a
 number, output and input for a Jacobian; gradtool multiplies with the upstream. A derivative that takes an upstream
-(``relu_grad(dout, x)``) is called with one. A Hessian is checked as the Jacobian of the gradient.
+(``relu_grad(dout, x)``) is called with one. A Hessian is checked as the Jacobian of the gradient. One function may be both:
+``sigmoid(x, deriv=False)``, whose derivative may want the input or, as is usual there, the output.
 """
 
 from __future__ import annotations
 
+import ast
+import copy
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from gradtool.targets.backward_call import is_public, is_upstream, same_thing
 from gradtool.targets.found import Found
 from gradtool.targets.function_pair import FunctionPair
-from gradtool.targets.scope import MISSING, Function, Scope
+from gradtool.targets.scope import MISSING, Function, Scope, own_nodes
 
 CONVENTION = "derivative-pair"
 
@@ -35,6 +39,7 @@ _NAMES: tuple[tuple[re.Pattern[str], int], ...] = (
 )
 """How a derivative's name is made from its function's, the surest first, with the order; 0 is a first derivative that counts
 only if it takes the same arguments."""
+_SWITCH = re.compile(r"_?(is_?|return_?|get_?)?(deriv(e|ate|ative)?|prime|grad(ient)?)")
 _WORDS = {"hessian": 2, "hess": 2, "gradient": 1, "grad": 1, "jacobian": 1, "jac": 1, "derivative": 1, "fprime": 1}
 _VALUES = ("cost", "loss", "objective", "energy", "value", "f", "func", "fun", "function")
 
@@ -62,6 +67,43 @@ def find(scope: Scope, taken: frozenset[str]) -> Iterator[Found]:
         missing = f"a second derivative is checked as the derivative of the first: add {function.name}_der"
         found = pair.found(derivative.name, CONVENTION, skip=None if gradient is not None else missing)
         yield replace(found, docstrings=(*found.docstrings, function.docstring))
+    paired = {name for function, derivative in later for name in (function.name, derivative.name)}
+    paired |= {name for function, derivative in firsts.items() for name in (function, derivative.name)}
+    for name, function in functions.items():
+        switch = _switch(function) if name not in taken | paired else None
+        if switch is not None:
+            value, derivative = _with_switch(function, switch, False), _with_switch(function, switch, True)
+            yield FunctionPair(scope, value, derivative, contracted=True, switch=switch).found(name, CONVENTION)
+
+
+def _switch(function: Function) -> str | None:
+    """The parameter that makes a function give its derivative (``sigmoid(x, deriv=False)``); None where it has none, or gives
+    more than one thing."""
+    if any(len(row) != 1 for row in function.returned) or not function.returned:
+        return None
+    read = {n.id for n in own_nodes(function.node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    switches = [
+        p.name for p in function.parameters if p.default is False and _SWITCH.fullmatch(p.name) and p.name in read
+    ]
+    return switches[0] if len(switches) == 1 else None
+
+
+def _with_switch(function: Function, switch: str, on: bool) -> Function:
+    """A function without its switch, which is on or off. What comes after the switch is passed by name."""
+    node = copy.deepcopy(function.node)
+    a = node.args
+    positional = [*a.posonlyargs, *a.args]
+    place = next((i for i, arg in enumerate(positional) if arg.arg == switch), len(positional))
+    defaults = [None] * (len(positional) - len(a.defaults)) + list(a.defaults)
+    named = [
+        *zip(positional[place + 1 :], defaults[place + 1 :], strict=True),
+        *zip(a.kwonlyargs, a.kw_defaults, strict=True),
+    ]
+    named = [(arg, default) for arg, default in named if arg.arg != switch]
+    a.posonlyargs, a.args = a.posonlyargs[:place], a.args[: max(0, place - len(a.posonlyargs))]
+    a.defaults = [default for default in defaults[:place] if default is not None]
+    a.kwonlyargs, a.kw_defaults = [arg for arg, _ in named], [default for _, default in named]
+    return Function(function.name, partial(function.call, **{switch: on}), node, function.file)
 
 
 def _function_of(derivative: Function, functions: Mapping[str, Function]) -> tuple[Function, int, str | None] | None:

@@ -6,7 +6,7 @@ import ast
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,8 @@ class FunctionPair:
     contracted: bool = False
     of: str | None = None
     """The only parameter that backward differentiates with respect to, where its name says that."""
+    switch: str | None = None
+    """The parameter that turns a function into its own derivative, where forward and backward are one function."""
 
     @property
     def style(self) -> Style:
@@ -128,15 +130,18 @@ class FunctionPair:
             raise CannotBindError(f"{self.forward.name} has no floating argument")
         own = {p.name: values[p.name] for p in self._own if p.name in values}
         raw = self.elements(self.try_forward(given))
-        ways = plans(
+        planned = partial(
+            plans,
             self.backward,
             list(given),
             [Returned(name, is_output(value)) for name, value in raw],
             own,
-            output_handed=gets_output(self.scope.tree, self.forward, self.backward),
             hyper=arguments.hyper,
             style=self.style,
         )
+        ways = planned(output_handed=gets_output(self.scope.tree, self.forward, self.backward))
+        if self.switch is not None:  # Its one parameter has one name for the input and for the output.
+            ways += tuple(plan for plan in planned(output_handed=True) if plan not in ways)
         working: list[tuple[bool, _Way, tuple[str, ...]]] = []
         raising: list[_Way] = []
         reasons: list[str] = []
@@ -151,7 +156,7 @@ class FunctionPair:
                 reasons.append(str(error))
             except NotImplementedError as error:
                 raise CannotBindError(f"{self.backward.name} is not implemented") from error
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 # Which of several guesses is meant shows in which one runs; where none does, backward is what fails.
                 raising.append(way)
                 reasons.append(f"called as {way.description}, it raises {type(error).__name__}: {error}")
@@ -172,9 +177,29 @@ class FunctionPair:
         return Case(
             values=arguments.values,
             wrt=wrt,
-            callings=tuple(Calling(way.bound(wrt), way.description, way.kind) for way in chosen),
+            callings=tuple(Calling(way.bound(wrt), way.description, way.kind, way.plan.certain) for way in chosen),
             function=None if any(isinstance(value, list) for _, value in raw) else chosen[0].function,
+            instead=tuple(
+                (Calling(way.bound(wrt), way.description, way.kind), self._if_of_output)
+                for plan in planned(output_handed=True)
+                if plan not in ways
+                and self._gives(way := _Way(self, arguments, plan, own, chosen[0].kind), arguments.values, wrt)
+            ),
         )
+
+    @property
+    def _if_of_output(self) -> str:
+        return f"right if it is handed {self.forward.name}'s OUTPUT: name the parameter s or out, or say so in the docstring"
+
+    def _gives(self, way: _Way, values: Values, wrt: tuple[str, ...]) -> bool:
+        """Whether a way to call backward gives these gradients."""
+        try:
+            run = way.start(copy.deepcopy(values))
+            return tuple(run.claims(*_upstream(run.outputs))) == wrt
+        except (Exception, SystemExit):  # Then it is no way to call it.
+            return False
+        finally:
+            self._state.restore()
 
     def _kind(self, outputs: Sequence[Array]) -> Any:
         return "contracted" if self.contracted or any(out.ndim for out in outputs) else "one"
@@ -216,7 +241,8 @@ class _Way:
         forward = self.pair.forward
         returned = [Returned(name, True) for name in _widest(forward)]
         inputs = [p.name for p in forward.parameters if p.default is MISSING]
-        return self.plan.describe(self.pair.backward.name, forward.name, inputs, returned)
+        text = self.plan.describe(self.pair.backward.name, forward.name, inputs, returned)
+        return text if self.pair.switch is None else f"{text[:-1]}, {self.pair.switch}=True)"
 
     def start(self, values: Values, wrt: tuple[str, ...] | None = None) -> _Run:
         """A fresh forward."""

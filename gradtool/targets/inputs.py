@@ -12,17 +12,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from gradtool.results import Skipped
 from gradtool.target import Calling, Case, Target
 from gradtool.targets.annotations import from_annotation
-from gradtool.targets.described import letters_of, size_of
+from gradtool.targets.described import Domain, letters_of, size_of
 from gradtool.targets.docstring_shapes import DocstringShapes, from_docstrings
 from gradtool.targets.found import CannotBindError, Found
 from gradtool.targets.given import Given, Names
+from gradtool.targets.guarded import guarded
 from gradtool.targets.presets import Context, Option, needs_backward, options, role, templates, variations
 from gradtool.targets.scope import MISSING, Parameter, Scope
 from gradtool.targets.search import Accepted, Layout, Slot, Tried, accepted_output, copied, quietly, search
@@ -92,10 +93,12 @@ class _Maker:
         self.found, self.scope, self.given, self.seed = found, scope, given, seed
         self.names = names_of(found, scope)
         self.table = _table(scope.module, found)
+        self.guarded = guarded(scope, found.forward)
         self.context = Context(
-            self.names.parameters,
+            tuple(p.name for p in found.parameters if p.default is MISSING or p.name not in found.construction),
             f"{found.name} {found.forward}",
             found.scalar,
+            found.construction,
             vector_first=found.convention in ("derivative-pair", "value-and-gradient", "object")
             and self._array_parameters() == 1,
         )
@@ -120,6 +123,7 @@ class _Maker:
         layout = bound.accepted.layout if bound.accepted is not None else None
         cases = [bound.case, *self._variations(bound, fixed, docstrings)]
         intentional = self.given.why_intentional(self.names) or self.table.get("intentional")
+        origins = {**sources, **_sources(layout)}
         return Target(
             self.names.id,
             self.found.convention,
@@ -128,8 +132,8 @@ class _Maker:
             tuple(cases),
             str(self.scope.path),
             self.found.line,
-            _joined({**sources, **_sources(layout)}, bound.case),
-            (*self.found.notes, *_notes(layout, bound.values)),
+            _joined(origins, bound.case),
+            (*self.found.notes, *_notes(layout, bound, origins)),
             None if intentional is None else str(intentional),
             _generators(self.scope.module, bound.values),
         )
@@ -205,6 +209,7 @@ class _Maker:
                     continue
             try:
                 bound = self._with_more_labels(self._with_claims(self._try(accepted, fixed), fixed), fixed)
+                bound = next((other for other in self._likened(bound, fixed) if other.problem == 0), bound)
                 bound = self._resized(bound, fixed) if bound.problem == 1 and _is_guess(accepted.layout) else bound
             except CannotBindError as error:
                 refused = refused or str(error)
@@ -216,7 +221,8 @@ class _Maker:
                 best = bound
         if best is not None and best.accepted is not None:
             raises = best.problem == 2 and _is_guess(best.accepted.layout)
-            return self._of_one(best, fixed) if raises else best
+            best = self._of_one(best, fixed) if raises else best
+            return self._skipped(why) if (why := self._why_unknown(best, fixed)) else best
         if refused is not None:
             return self._skipped(refused)
         return self._not_found(slots, tried)
@@ -286,6 +292,46 @@ class _Maker:
         values = {**other.layout.values(self.seed, self.found.name), **fixed}
         case = self._case(values) if wanted else None
         return bound if case is None or _problem(case) else _Bound(case, other, values, 0)
+
+    def _likened(self, bound: _Bound, fixed: Mapping[str, Any]) -> Iterator[_Bound]:
+        """Where backward's gradients do not fit, or it raises: inputs that forward ignores, and of which any shape does there,
+        with the shapes of the other inputs, and as numbers."""
+        ignored = _ignored(bound)
+        if not bound.problem or not ignored or bound.accepted is None:
+            return
+        layout = bound.accepted.layout
+        shapes = [shape for name in layout.chosen if name not in ignored and (shape := layout.shape(name)) is not None]
+        for shape in dict.fromkeys((*shapes, ())):
+            kind: Literal["array", "number"] = "array" if shape else "number"
+            alike = {
+                name: replace(option, described=replace(option.described, shape=shape, kind=kind))
+                for name, option in ignored.items()
+                if option.described is not None
+            }
+            other = replace(bound.accepted, layout=replace(layout, chosen={**layout.chosen, **alike}))
+            values = {**other.layout.values(self.seed, self.found.name), **fixed}
+            case = self._case(values)
+            if case is not None:
+                yield _Bound(case, other, values, _problem(case))
+
+    def _why_unknown(self, bound: _Bound, fixed: Mapping[str, Any]) -> str | None:
+        """Why backward says nothing by raising: it raises something else with other shapes of an input that forward ignores, or
+        there is a size that no shape says anything about."""
+        if bound.problem != 2:
+            return None
+        first = _raised(bound.case)
+        if loose := _loose_sizes(bound):
+            guesses = ", ".join(_told(name, bound.values[name]) for name in loose)
+            return f"{self.found.backward} raised {first} with the guess {guesses}; add {self._remedy(loose)}"
+        if not _ignored(bound):
+            return None
+        if all(_raised(other.case) == first for other in self._likened(bound, fixed)):
+            return None
+        names = ", ".join(_ignored(bound))
+        return (
+            f"{self.found.backward} raised {first} with a guess for {names}, whose shape does not matter to "
+            f"{self.found.forward}; add {self._remedy(list(_ignored(bound)))}"
+        )
 
     def _of_one(self, bound: _Bound, fixed: Mapping[str, Any]) -> _Bound:
         """Backward raises, and does not for a single example: code may be written for one at a time, as a column or row."""
@@ -363,6 +409,8 @@ class _Maker:
             ):
                 described, source = annotated, "annotations"
             guesses = options(parameter, self.context, described, source)
+            if parameter.name in self.guarded:
+                guesses = tuple(_within(option, self.guarded[parameter.name]) for option in guesses)
             if guesses:
                 found.append(Slot(parameter.name, guesses))
         return found
@@ -371,13 +419,22 @@ class _Maker:
         self, slots: Sequence[Slot], fixed: Mapping[str, Any], docstrings: DocstringShapes, tried: Tried
     ) -> Iterator[Accepted]:
         letters = {**docstrings.relations, **_letters_of(fixed, docstrings)}
-        known = templates(self.context, [slot.name for slot in slots])
+        known = [
+            {
+                name: replace(one, domain=self.guarded[name]) if name in self.guarded else one
+                for name, one in template.items()
+            }
+            for template in templates(self.context, [slot.name for slot in slots])
+        ]
         return search(
             slots, self.found.try_forward, self.seed, self.found.name, self.context, fixed, known, letters, tried
         )  # fmt: skip
 
     def _not_found(self, slots: Sequence[Slot], tried: Tried) -> Skipped:
         wanted = ", ".join(slot.name for slot in slots if not slot.options[0].left_out)
+        if tried.exit is not None:
+            message = f"{self.found.forward} exits whatever it is given (SystemExit: {tried.exit})"
+            raise ForwardError(message, user_traceback(tried.exit))
         reason = f"no inputs found that {self.found.forward} accepts (for {wanted}; {tried.tries} tried"
         if tried.layout is not None:
             values = tried.layout.values(self.seed, self.found.name)
@@ -406,7 +463,7 @@ class _Maker:
             if count == MAX_VARIATIONS:
                 return
             case = self._case(values)  # None for a setting that it does not have.
-            if case is not None and not (must_run and _problem(case) != 0):
+            if case is not None and not (must_run and _problem(case) == 2):
                 count += 1
                 yield replace(case, label=label)
 
@@ -418,6 +475,8 @@ class _Maker:
         layout = None if bound.accepted is None else bound.accepted.layout
         for name, old in self._settings(base, fixed, layout):
             for new in variations(name, old):
+                if name in self.found.construction and not self._matters(base, {**base, name: new}):
+                    continue  # A rate of decay, or of an update: it is no part of the function.
                 yield _change(name, old, new), {**base, name: new}, needs_backward(old, new)
             if isinstance(old, Mapping) and not variations(name, old):
                 for key, item in old.items():
@@ -453,6 +512,13 @@ class _Maker:
             value = base.get(name, parameter.default)
             if isinstance(value, bool | int | float | str | tuple | Mapping):
                 yield name, value
+
+    def _matters(self, base: Mapping[str, Any], changed: Mapping[str, Any]) -> bool:
+        """Whether forward's output is another with a changed setting, or none."""
+        before, after = (accepted_output(self.found.try_forward, values) for values in (base, changed))
+        return (
+            before is None or after is None or len(before) != len(after) or not all(map(np.array_equal, before, after))
+        )
 
     def _reaches_backward(self, name: str) -> bool:
         """Whether backward can know of a setting: it takes it too, or something that forward kept."""
@@ -560,6 +626,18 @@ def _is_foreign(value: Any) -> bool:
     return type(value).__module__.partition(".")[0] in ("torch", "jax", "jaxlib") and hasattr(value, "__array__")
 
 
+def _within(option: Option, domain: Domain) -> Option:
+    """A guess whose numbers lie in a domain, unless something was said of them."""
+    described = option.described
+    if (
+        described is None
+        or described.kind not in ("array", "number")
+        or not (option.guessed or described.domain == "real")
+    ):
+        return option
+    return replace(option, described=replace(described, domain=domain, bound=None), guessed=True)
+
+
 def _problem(case: Case) -> int:
     """The least that is wrong with the shapes that backward gives, over the ways to call it."""
     return min((_problem_of(case, calling) for calling in case.callings), default=2)
@@ -578,6 +656,25 @@ def _gradients(case: Case, calling: Calling) -> Mapping[str, Any] | None:
             return run.backward(*upstream)
     except (Exception, SystemExit):  # The checker says so, with the user's traceback.
         return None
+
+
+def _raised(case: Case) -> str | None:
+    """What backward raises, called in the likeliest way; None where it does not."""
+    try:
+        with quietly():
+            run = case.callings[0].start(copied(case.values))
+            run.backward(*(np.ones(np.shape(output)) for output in run.outputs))
+    except (Exception, SystemExit) as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _ignored(bound: _Bound) -> dict[str, Option]:
+    """The inputs whose shapes were guessed and whose entries forward's output does not depend on."""
+    if bound.accepted is None:
+        return {}
+    options = {name: bound.accepted.layout.chosen.get(name) for name in bound.accepted.independent}
+    return {name: option for name, option in options.items() if option is not None and option.source == "search"}
 
 
 def _problem_of(case: Case, calling: Calling) -> int:
@@ -611,6 +708,17 @@ def _may_replace(best: _Bound, mine: Layout, other: Layout) -> bool:
         if name in unsummed and _long_axes(other, name) > _long_axes(mine, name):
             return False
     return True
+
+
+def _loose_sizes(bound: _Bound) -> list[str]:
+    """The numbers that were guessed as sizes and are no size of any array."""
+    if bound.accepted is None:
+        return []
+    layout = bound.accepted.layout
+    dimensions = [dimension for name in layout.chosen for dimension in layout.shape(name) or ()]
+    bound_to = {letter for dimension in dimensions for letter in letters_of(dimension)}
+    sizes = {name: option.size for name, option in layout.chosen.items() if option.size is not None}
+    return [name for name, size in sizes.items() if not bound_to & set(letters_of(layout.resolved(size)))]
 
 
 def _is_array(option: Option) -> bool:
@@ -766,50 +874,50 @@ _DOMAINS: Mapping[str, str] = {
     "positive": "positive",
     "unit": "between 0 and 1",
 }
-_WHERE = {
-    "docstring": "shapes from the docstring",
-    "annotations": "shapes from annotations",
-    "search": "shapes found by trying",
+_WHERE: Mapping[str, str] = {
+    "command-line": "given on the command line",
+    "module": "given by the module",
+    "configuration": "given by the configuration",
+    "docstring": "from the docstring",
+    "annotations": "from annotations",
+    "search": "found by trying",
 }
 
 
-def _notes(layout: Layout | None, values: Mapping[str, Any]) -> Iterator[str]:
-    """What was assumed, for the user to see."""
+def _notes(layout: Layout | None, bound: _Bound, origins: Mapping[str, str]) -> Iterator[str]:
+    """What was assumed beside the shapes: which inputs come from where, where that differs; labels, masks; settings."""
+    by_source: dict[str, list[str]] = {}
+    for name in bound.case.values:
+        if name in origins:
+            by_source.setdefault(origins[name], []).append(name)
+    if len(by_source) > 1:
+        told = (f"{', '.join(by_source[source])} {_WHERE[source]}" for source in _ORDER if source in by_source)
+        yield "; ".join(told)
     if layout is None:
         return
-    shapes: dict[str, list[str]] = {}
     domains: list[str] = []
     settings: list[str] = []
     for name, option in layout.chosen.items():
         holder, key = layout.entries.get(name, (name, None))
-        if option.left_out or holder not in values:
+        if option.left_out or holder not in bound.values:
             continue
-        value = values[holder] if key is None else values[holder][key]
+        value = bound.values[holder] if key is None else bound.values[holder][key]
         described = option.described
-        if described is None:
-            settings.append(_told(name, value))
-        elif described.kind == "dictionary":
-            constant = (
-                {k: v for k, v in value.items() if (name, k) not in layout.entries.values()}
-                if isinstance(value, dict)
-                else {}
-            )
+        if described is not None and described.kind == "dictionary":
+            inside = {inner for where, inner in layout.entries.values() if where == name}
+            constant = {k: v for k, v in value.items() if k not in inside} if isinstance(value, dict) else {}
             if constant:
                 settings.append(_told(name, constant))
-        else:
-            shapes.setdefault(option.source, []).append(
-                f"{name} {np.shape(value)}" if np.ndim(value) else _told(name, value)
-            )
-            if described.domain in _DOMAINS and np.size(value):
-                why = " (guessed from its name)" if option.guessed and role(_last(name)) in ("label", "mask") else ""
-                why = why or (" (guessed)" if option.guessed else "")
-                domains.append(f"{name}: {_DOMAINS[described.domain].format(np.min(value), np.max(value))}{why}")
-    for source in _ORDER:
-        if source in shapes:
-            yield f"{', '.join(shapes[source])}: {_WHERE[source]}"
+            continue
+        if described is None or not {name, holder, key} & set(bound.case.values):
+            settings.append(_told(name, value))
+        if described is not None and described.domain in _DOMAINS and np.size(value):
+            named = role(_last(name)) in ("label", "mask") and described.domain not in ("unit", "positive")
+            why = (" (guessed from its name)" if named else " (guessed)") if option.guessed else ""
+            domains.append(f"{name}: {_DOMAINS[described.domain].format(np.min(value), np.max(value))}{why}")
     yield from domains
     if settings:
-        yield f"{', '.join(settings)}: assumed"
+        yield f"assumed {', '.join(settings)}"
 
 
 def _last(name: str) -> str:

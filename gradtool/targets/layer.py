@@ -59,6 +59,13 @@ def owned(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: own(value) for name, value in values.items()}
 
 
+def _is_setting(p: Parameter) -> bool:
+    """Whether a constructor's default may be varied: a number, a word, a switch. Outside of training there is no backward."""
+    if isinstance(p.default, tuple):
+        return all(isinstance(item, int | float) for item in p.default)
+    return isinstance(p.default, int | float | str) and not (p.default is True and _TRAINING.match(p.name))
+
+
 def copy_or(obj: Any, remake: Callable[[], Any]) -> Any:
     """A deep copy, or an object made anew where it holds what cannot be copied (a module, a generator function, a lock)."""
     try:
@@ -104,7 +111,7 @@ class Layer:
     def parameters(self) -> tuple[Parameter, ...]:
         found = {p.name: self._without_label_default(p) for p in self.forward.parameters}
         for p in self.construction:
-            if p.default is MISSING:
+            if p.default is MISSING or _is_setting(p):
                 found.setdefault(p.name, p)
         for p in self._only_for_backward():
             found.setdefault(p.name, p)

@@ -43,7 +43,7 @@ class _Tried:
     way: Way
     claims: tuple[Claim, ...]
     fits: bool
-    raised: Exception | None = None
+    raised: BaseException | None = None
 
 
 def case_of(layer: Layer, values: Mapping[str, Any]) -> Case:
@@ -245,7 +245,7 @@ class _Binding:
                 return None
             except CannotBindError:
                 raise
-            except Exception as error:  # The user's.
+            except (Exception, SystemExit) as error:  # The user's.
                 find_variables(setting, run.before, before)
                 inputs = [name for name in setting.differentiable if not is_target(name)] or setting.differentiable
                 return _Tried(way, tuple(Claim(name, "returned", ()) for name in inputs[:1]), False, error)

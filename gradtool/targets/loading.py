@@ -14,6 +14,7 @@ import importlib
 import importlib.machinery
 import importlib.util
 import os
+import pkgutil
 import random
 import re
 import sys
@@ -89,7 +90,7 @@ def find_files(target: str | TargetSpec) -> list[tuple[Path, str]]:
     """The Python files that a target names, with the path to show for each, in a stable order.
 
     A folder or package gives all its ``*.py``, without tests, hidden folders, virtual environments and build products; a file
-    that is named itself is always taken. Raises ``TargetError``, and ``LoadError`` where a parent package cannot be imported.
+    that is named itself is always taken. Raises ``TargetError``.
     """
     spec = parse_target(target) if isinstance(target, str) else target
     path = spec.path if spec.path is not None else _locate(spec.module or "")
@@ -123,17 +124,14 @@ def _python_files(folder: Path) -> Iterator[Path]:
 
 
 def _locate(name: str) -> Path:
-    """The file of a module, or the folder of a package."""
+    """The file of a module, or the folder of a package. Nothing is imported for it, its parent packages neither."""
+    top, _, rest = name.partition(".")
     with _importing(Path.cwd(), Path(name)):
-        try:
-            spec = importlib.util.find_spec(name)
-        except ModuleNotFoundError as error:
-            if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
-                spec = None
-            else:
-                raise LoadError(f"{name}: {_one_line(error)}", user_traceback(error)) from error
-        except (Exception, SystemExit) as error:
-            raise LoadError(f"{name}: {_one_line(error)}", user_traceback(error)) from error
+        asked = (finder.find_spec(top, None) for finder in sys.meta_path)
+        spec = next((found for found in asked if found is not None), None)
+        for part in rest.split(".") if rest else ():
+            if spec is not None:
+                spec = _inside(f"{spec.name}.{part}", list(spec.submodule_search_locations or ()))
     if spec is None:
         close = _nearest(Path(name + ".py"))
         raise TargetError(f"{name}: no file, folder or module of this name{close}")
@@ -142,6 +140,23 @@ def _locate(name: str) -> Path:
     if spec.origin is None or not spec.origin.endswith(".py"):
         raise TargetError(f"{name}: a built-in or compiled module, which has no Python source to look at")
     return Path(spec.origin)
+
+
+def _inside(name: str, folders: Sequence[str]) -> importlib.machinery.ModuleSpec | None:
+    """A module of the package whose folders these are. ``importlib.util.find_spec`` would import the package."""
+    portions: list[str] = []
+    for folder in folders:
+        finder = pkgutil.get_importer(folder)
+        found = None if finder is None else finder.find_spec(name)
+        if found is not None and found.loader is not None:
+            return found
+        if found is not None:  # A folder without __init__.py, of which there may be several.
+            portions += found.submodule_search_locations or ()
+    if not portions:
+        return None
+    spec = importlib.machinery.ModuleSpec(name, None, is_package=True)
+    spec.submodule_search_locations = portions
+    return spec
 
 
 def _display(path: Path) -> str:
@@ -175,7 +190,9 @@ def load(path: Path, display: str, *, definitions_only: bool = False, module_nam
             source = file.read()
         tree = ast.parse(source, filename=str(path))
     except (OSError, SyntaxError, ValueError) as error:
-        raise LoadError(f"{display}: {_one_line(error)}", user_traceback(error)) from error
+        # What stands on the stack here is gradtool's and the parser's; where the mistake is, the exception itself says.
+        told = "".join(traceback.format_exception_only(error)).rstrip()
+        raise LoadError(f"{display}: {_one_line(error)}", told) from error
     notes: tuple[str, ...] = ()
     body = tree
     if definitions_only:

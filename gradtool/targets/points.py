@@ -8,6 +8,7 @@ must not be judged beyond it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -24,6 +25,8 @@ EXACT = 1e-9
 """What rounding leaves of a feature."""
 SORTED = 3
 """Fewer entries than this are sorted by accident."""
+REMEMBERED = 1000
+"""Of smaller arrays the features are remembered."""
 WIDE = 1e3
 """Entries whose sizes differ by more than this are each redrawn on their own scale."""
 LARGE, SMALL = 8.0, 1 / 64
@@ -119,7 +122,12 @@ def _equal_inputs(values: Values, names: Sequence[str], rng: np.random.Generator
     for i, one in enumerate(names):
         for other in names[i + 1 :]:
             x, y = _numbers(values[one]), _numbers(values[other])
-            if x.shape != y.shape or not x.size or _axis_that_sums_to_one(x) is not None or not np.isfinite([x, y]).all():
+            if (
+                x.shape != y.shape
+                or not x.size
+                or _axis_that_sums_to_one(x) is not None
+                or not np.isfinite([x, y]).all()
+            ):
                 continue
             if (x.min() < 0 and y.min() >= 0) or (x.max() > 0 and y.max() <= 0):
                 continue
@@ -225,7 +233,8 @@ def _scaled(drawn: Any, factor: float, given: Any) -> Any:
         return None
     found = _numbers(drawn) * factor
     limit = max(LARGEST, float(np.max(np.abs(x))))
-    return _inside(given, np.clip(found, -limit, limit) if factor > 1 else found)
+    largest = float(np.max(np.abs(found)))
+    return _inside(given, found * (limit / largest) if factor > 1 and largest > limit else found)
 
 
 # What a given array shows of its domain ---------------------------------------------------------------------------------
@@ -240,13 +249,15 @@ def _inside(given: Any, numbers: Array) -> Any:
 
 def _keeps(given: Array, numbers: Array) -> bool:
     """Whether ``numbers`` has every feature of ``given``."""
-    wanted = _features(given)
+    wanted = _wanted(given)
     return not wanted or wanted <= _features(numbers)
 
 
 def _conformed(given: Array, numbers: Array) -> Array:
     """``numbers`` with the features of ``given`` that can be had by a small change."""
-    wanted, found = _features(given), numbers
+    wanted, found = _wanted(given), numbers
+    if not wanted:
+        return numbers
     if "symmetric" in wanted:
         found = (found + np.swapaxes(found, -1, -2)) / 2
     if "lower" in wanted:
@@ -263,6 +274,16 @@ def _conformed(given: Array, numbers: Array) -> Array:
         if f"unit {axis}" in wanted:
             found = found / np.linalg.norm(found, axis=axis, keepdims=True)
     return np.asarray(found)
+
+
+def _wanted(given: Array) -> frozenset[str]:
+    """The features of a given array, which is asked for time and again."""
+    return _features_of(given.shape, given.tobytes()) if given.size <= REMEMBERED else _features(given)
+
+
+@lru_cache(maxsize=64)
+def _features_of(shape: tuple[int, ...], numbers: bytes) -> frozenset[str]:
+    return _features(np.frombuffer(numbers).reshape(shape))
 
 
 def _features(x: Array) -> frozenset[str]:

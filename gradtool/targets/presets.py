@@ -56,7 +56,7 @@ _SETTINGS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     (r"kernel(_?(size|shape|dim))?s?|k?size_k|k_?size|filter_(size|dim|shape)|window(_size)?", (3, 2, (2, 2))),
     (r"pool_?(size|shape|kernel|dim)", (3, 2, (2, 2))),
     (r"(pool|kernel|filter|field)_?(h|w|height|width)|HH|WW", (2, 3)),
-    (r"eps(ilon)?|EPS", (1e-5, 0.1)),
+    (r"eps(ilon)?|EPS", (1e-5, 1e-4)),  # Not larger: it may be where probabilities are clipped.
     (r"momentum|decay(_rate)?|rho", (0.9, 0.5)),
     (r"lr|learning_rate|step_size|eta", (0.1,)),
     (r"reg\w*|lambda_?|lambd|lam|lamb|lmbda|l[12](_\w+)?|weight_decay|wd|C_reg", (0.3, 1.7)),
@@ -137,7 +137,8 @@ def variations(name: str, value: Any) -> tuple[Any, ...]:
     if known or isinstance(value, str | int | tuple):
         return known
     if isinstance(value, float) and np.isfinite(value):
-        return (value * 0.37 + 0.11 if value > 0.5 else value * 1.3 + 0.23,)
+        other = value * 0.37 + 0.11 if value > 0.5 else value * 1.3 + 0.23
+        return (float(f"{other:.3g}"),)
     return ()
 
 
@@ -156,6 +157,8 @@ _LABELS = re.compile(
 _INDICES = re.compile(r"\w*(idx|idxs|indices|indexes|inds|ids|tokens|captions|index)")
 _MASK = re.compile(r"\w*masks?(_\w+)?")
 _WEIGHT = re.compile(r"[wW](_?\w{1,3})?|\w*weights?\w*|kernels?|filters?|Theta\w*|U|embed\w*|\w*_[wW]|[wW]_\w+")
+_COEFFICIENTS = re.compile(r"thetas?|coefs?|coeffs?|coefficients?")
+"""A vector, as statisticians have it."""
 _BIAS = re.compile(r"b(_?\w{1,2})?|\w*bias\w*|intercept|b_\w+|\w+_b|offset")
 _SCALE = re.compile(r"gamma|beta|shift|g_?gain|gain|running_\w+")
 _STATE = re.compile(r"(prev_?)?[hcs](_?prev|0|_?t|_?tm1)?|\w*hidden\w*|\w*state\w*|a_?prev|prev_?\w+|\w+_prev")
@@ -324,7 +327,8 @@ def _arrays(name: str, context: Context) -> list[Option]:
     ):
         word = "data"  # The second of a and b.
     if word == "bias":
-        return [_shaped(name, 0, 1), *_flat(name), _shaped(name, 1.3, 0), _shaped(name, 1.8, 2)]
+        single = Option(1.5, Described(("1", "1")))
+        return [_shaped(name, 0, 1), *_flat(name), _shaped(name, 1.3, 0), single, _shaped(name, 1.8, 2)]
     if word == "scale":
         domain: Domain = "positive" if name == "running_var" else "real"
         image = Option(0.9, Described(("1", f"{name}_0", "1", "1")))
@@ -349,6 +353,8 @@ def _arrays(name: str, context: Context) -> list[Option]:
     ):
         ranks = (4, 2, 3, 1, 0)
     if word == "weight" and name.islower() and "X" in context.names and len(name) < 8:
+        ranks = (1, 2, 0, 3, 4)
+    if _COEFFICIENTS.fullmatch(name):
         ranks = (1, 2, 0, 3, 4)
     first = 1.2 if word == "weight" else 0.6
     return [_shaped(name, first + 0.6 * (place - 1) if place else 0, rank) for place, rank in enumerate(ranks)]
@@ -416,9 +422,11 @@ def templates(context: Context, names: Collection[str]) -> list[Mapping[str, Des
         add({data: ("N", "T", "D"), w: ("D", "M"), b: ("M",)})
     if data and "embed" in words and w:
         add({data: Described(("N", "T"), "labels", "V"), w: ("V", "D")})
-    if data and re.search(r"conv(?!\w*1d)", words) and w:
-        add({data: ("N", "C", "H", "W"), w: ("F", "C", "HH", "WW"), b: ("F",)})
-        add({data: ("N", "H", "W", "C"), w: ("HH", "WW", "C", "F"), b: ("1", "1", "1", "F")})
+    kernel = w or next((name for name in names if re.fullmatch(r"filters?|kernels?", name)), None)
+    if data and re.search(r"conv(?!\w*1d)|correlat(?!\w*1d)", words) and kernel:
+        add({data: ("N", "C", "H", "W"), kernel: ("F", "C", "HH", "WW"), b: ("F",)})
+        add({data: ("N", "H", "W", "C"), kernel: ("HH", "WW", "C", "F"), b: ("1", "1", "1", "F")})
+        add({data: ("H", "W"), kernel: ("HH", "WW"), b: ("1", "1")})
     if data and re.search(r"pool|spatial|group_?norm", words):
         each = ("1", "C", "1", "1") if "group" in words else ("C",)
         add({data: ("N", "C", "H", "W"), "gamma": each, "beta": each})

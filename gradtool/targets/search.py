@@ -142,6 +142,8 @@ class Tried:
     tries: int = 0
     error: str | None = None
     layout: Layout | None = None
+    exit: SystemExit | None = None
+    """What forward raised where it did nothing but exit."""
     seconds: float = 0.0
 
 
@@ -409,6 +411,10 @@ def search(
             with quietly():
                 arrays = output_of(forward(copied({**values, **fixed})))
         except (Exception, SystemExit) as error:
+            if tried.error is None and isinstance(error, SystemExit):
+                tried.exit = error
+            elif not isinstance(error, SystemExit):
+                tried.exit = None
             if tried.error is None:
                 tried.error, tried.layout = f"{type(error).__name__}: {' '.join(str(error).split())}", layout
             for child in _children(state, layout, error, context, known_sizes):

@@ -265,13 +265,13 @@ class _Custom:
             raise
         except NotImplementedError as error:
             raise CannotBindError(f"{name} is not implemented") from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             refuse_gpu(name, error)
             if is_about_precision(error) and mode.dtype is torch.float64:
                 single = _Mode(torch.float32, mode.leaf)
                 try:
                     self._try_backward(plain, single)
-                except Exception:
+                except (Exception, SystemExit):
                     return mode
                 return single
         return mode

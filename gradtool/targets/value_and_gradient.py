@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import copy
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -51,7 +51,7 @@ def _places(function: Function) -> tuple[int, tuple[int, ...], int] | None:
     inputs = [p.name for p in function.parameters]
     displays = _dictionaries(function, inputs)
     both = _BOTH.match(function.name) is not None
-    for row in sorted(returned_names(function), key=len, reverse=True):
+    for row in sorted(_rows(function), key=len, reverse=True):
         if len(row) < 2:
             continue
         gradients = [
@@ -65,9 +65,56 @@ def _places(function: Function) -> tuple[int, tuple[int, ...], int] | None:
         values = [i for i, name in enumerate(row) if name is not None and i not in gradients and _VALUE.fullmatch(name)]
         if both and len(row) == 2 and not (values and gradients):
             return 0, (1,), 2
+        if not values and row[0] is None and _VALUE.fullmatch(function.name) and 0 not in gradients:
+            values = [0]  # An expression: that of a function called softmax_loss is the loss.
         if values and gradients:
             return values[0], tuple(gradients), len(row)
     return None
+
+
+def _rows(function: Function) -> Iterator[tuple[str | None, ...]]:
+    """``returned_names``, where ``dx / n``, ``2 * dx`` and ``dw + reg * w`` are called dx and dw as well."""
+    inputs = [p.name for p in function.parameters]
+    returns = [node for node in own_nodes(function.node) if isinstance(node, ast.Return)]
+    for row, node in zip(returned_names(function), returns, strict=True):
+        parts = node.value.elts if isinstance(node.value, ast.Tuple | ast.List) else []
+        if len(parts) == len(row):
+            yield tuple(_scaled(part, inputs) if name is None else name for name, part in zip(row, parts, strict=True))
+        else:
+            yield row
+
+
+def _scaled(node: ast.expr, inputs: list[str]) -> str | None:
+    """The one variable with a gradient's name that an expression scales, negates, or adds something to. Times an input, or in a
+    matrix product, it is the gradient of something else."""
+    names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    gradients = [name for name in names - set(inputs) if _is_d(name) or _GRADIENT.fullmatch(name)]
+    if len(gradients) != 1:
+        return None
+
+    def mentions(part: ast.AST, wanted: Iterable[str]) -> bool:
+        match part:
+            case ast.Name(id=name):
+                return name in wanted
+            case ast.Attribute(attr="shape" | "size") | ast.Call(func=ast.Name(id="len")):
+                return False  # A number, whatever it is of.
+        return any(mentions(inner, wanted) for inner in ast.iter_child_nodes(part))
+
+    while True:
+        match node:
+            case ast.Name(id=name):
+                return name
+            case ast.UnaryOp(operand=inner):
+                node = inner
+            case ast.BinOp(left=left, op=op, right=right):
+                inner, other = (left, right) if mentions(left, gradients) else (right, left)
+                scales = isinstance(op, ast.Mult) and not mentions(other, inputs)
+                divides = isinstance(op, ast.Div) and inner is left
+                if not (scales or divides or isinstance(op, ast.Add | ast.Sub)):
+                    return None
+                node = inner
+            case _:
+                return None
 
 
 def _is_d(name: str) -> bool:
@@ -122,7 +169,7 @@ class _Both:
     @property
     def names(self) -> tuple[str | None, ...]:
         """What the results are called."""
-        return next((row for row in returned_names(self.function) if len(row) == self.count), (None,) * self.count)
+        return next((row for row in _rows(self.function) if len(row) == self.count), (None,) * self.count)
 
     def try_forward(self, values: Mapping[str, Any]) -> Any:
         """The value alone. Raises ``CannotBindError`` where these values give something else."""

@@ -21,11 +21,13 @@ from gradtool.references.joined import TOGETHER, Joined
 from gradtool.references.numeric import Numeric, numeric_gradient
 from gradtool.references.plateau import plateau_difference
 from gradtool.references.quick import quick_gradient
+from gradtool.references.sampling import EPSILON
 from gradtool.results import Verdict, Worst
 from gradtool.target import Values
 from gradtool.verdict.caller import Caller, TargetFunction, UserCodeError, flat, is_float, like
 from gradtool.verdict.decide import RESOLUTION, Decision, Opinion, decide, scale_of
 from gradtool.verdict.kinks import Outside, Tie, all_within, mask_of, outside_valid_set, pairs_of
+from gradtool.verdict.lost_digits import agrees_on_average, loses_its_digits, stands_still
 
 Array = NDArray[Any]
 UNITS = 64
@@ -76,6 +78,11 @@ class Judgement:
     problem: str | None = None
     """``missing``, ``shape``, ``not finite``, ``value`` or ``tie`` where it is WRONG."""
 
+    @property
+    def is_zero(self) -> bool:
+        """Whether it is not WRONG and zero to within its bound."""
+        return self.verdict is not Verdict.WRONG and bool((np.abs(self.right) <= self.error).all())
+
 
 class NotNumbersError(Exception):
     """A gradient is of a kind that cannot be compared (complex, sparse, objects); the message says which."""
@@ -120,6 +127,7 @@ class PointJudge:
         self._weights = flat(upstream)
         self._arrays = {name: np.asarray(values[name], dtype=np.float64) for name in self.wrt}
         same = known is not None and known.is_same_question(self)
+        self._excuses: dict[str, str | None] = {}
         self._full: dict[str, Numeric] = known._full if known is not None and same else {}
         if known is not None and same:
             self.__dict__["quick"] = known.quick
@@ -155,9 +163,7 @@ class PointJudge:
         missing = [name for name in names if name not in self._full]
         if missing:
             most = 4 * self.rule.most_evaluations
-            self._full |= numeric_gradient(
-                self.function, self._arrays, self._weights, missing, max_evaluations=most
-            )
+            self._full |= numeric_gradient(self.function, self._arrays, self._weights, missing, max_evaluations=most)
 
     @cached_property
     def magnitude(self) -> float:
@@ -211,25 +217,28 @@ class PointJudge:
         scales = _scales({name: self._full.get(name, self.quick[name]) for name in self.wrt})
         found = {}
         for name in self.wrt:
-            allowance = self._allowance(self.numeric(name), scales[name], gradients)
+            allowance = self._allowance(name, self.numeric(name), scales[name], gradients)
             found[name] = self._judged(name, claims[name], allowance, scales[name], gradients)
         return self._judged_together(found, claims, gradients)
 
-    def _agrees_quickly(
-        self, name: str, claim: Array | None, scale: float, gradients: Mapping[str, Any]
-    ) -> bool:
+    def _agrees_quickly(self, name: str, claim: Array | None, scale: float, gradients: Mapping[str, Any]) -> bool:
         quick = self.quick[name]
         if claim is None or claim.shape != quick.value.shape or self.rule.is_fixed or scale == 0:
             return False
-        bound = quick.error + self._allowance(quick, scale, gradients)
+        bound = quick.error + self._allowance(name, quick, scale, gradients)
         with np.errstate(invalid="ignore"):
             apart = np.abs(claim.astype(np.float64) - quick.value)
         return bool((apart <= bound).all() and (bound <= min(QUICK, self.resolution(quick.noise)) * scale).all())
 
-    def _allowance(self, numeric: Numeric, scale: float, gradients: Mapping[str, Any]) -> Array:
+    def _allowance(self, name: str, numeric: Numeric, scale: float, gradients: Mapping[str, Any]) -> Array:
         share = max(UNITS * self.unit(gradients, numeric.noise), numeric.noise)
         found: Array = share * np.maximum(np.abs(np.nan_to_num(numeric.value)), scale)
-        return found
+        return np.maximum(found, self._hush(name)) if scale == 0 else found
+
+    def _hush(self, name: str) -> Array:
+        """What may be hidden where all is zero: forward may have added something small to a number of size 1, and lost it."""
+        unit = max(EPSILON, 2 * self.function.roundoff)
+        return np.asarray(unit * float(np.sum(np.abs(self._weights))) / np.maximum(1.0, np.abs(self._arrays[name])))
 
     def _judged_together(
         self, found: dict[str, Judgement], claims: Mapping[str, Array | None], gradients: Mapping[str, Any]
@@ -343,7 +352,7 @@ class PointJudge:
             return self._by_fixed_rule(blank, yours, numeric)
         kinks = mask_of(numeric)
         opinion = Opinion(
-            "central difference", numeric.value, numeric.error, numeric.reason, self._second_word(name), False
+            "central difference", numeric.value, numeric.error, numeric.reason, self._second_word(name, yours), False
         )
         decision = decide(
             yours,
@@ -355,7 +364,7 @@ class PointJudge:
             resolution=self.resolution(numeric.noise),
             small=self.resolution(numeric.noise) * max(1.0, self.magnitude),
         )
-        return self._said(blank, decision, yours, numeric, kinks)
+        return self._said(name, blank, decision, yours, numeric, kinks)
 
     def _missing(self, blank: Judgement, scale: float) -> Judgement:
         """None where the reference is zero is right."""
@@ -382,7 +391,7 @@ class PointJudge:
         return replace(blank, reason=said)
 
     def _said(
-        self, blank: Judgement, decision: Decision, yours: Array, numeric: Numeric, kinks: NDArray[np.bool_]
+        self, name: str, blank: Judgement, decision: Decision, yours: Array, numeric: Numeric, kinks: NDArray[np.bool_]
     ) -> Judgement:
         reason, index = decision.reason, decision.index
         if decision.verdict is Verdict.UNDECIDED and kinks.any() and reason is None and index is not None:
@@ -394,6 +403,8 @@ class PointJudge:
                 f"{_at(index)}at a tie or kink: {mine:.6g} {said}; the slope is "
                 f"{_tidy(left, right):.6g} to the left and {_tidy(right, left):.6g} to the right"
             )
+        if decision.verdict is Verdict.UNDECIDED and self._excuses.get(name):
+            reason = f"{reason} ({self._excuses[name]})"
         found = replace(blank, verdict=decision.verdict, reason=reason)
         if decision.verdict is Verdict.WRONG and index is not None:
             problem = "value" if np.isfinite(yours[index]) else "not finite"
@@ -401,12 +412,43 @@ class PointJudge:
             return replace(found, problem=problem, worst=worst, **_relative(worst))
         return found
 
-    def _second_word(self, name: str) -> Callable[[tuple[int, ...]], tuple[float, float] | None]:
+    def _second_word(self, name: str, yours: Array) -> Callable[[tuple[int, ...]], tuple[float, float] | None]:
+        """A second method's word on an entry; None as well where the difference is none of backward's making."""
+
         def confirm(index: tuple[int, ...]) -> tuple[float, float] | None:
             noise = self.numeric(name).noise if self.numeric(name).noise > SINGLE_NOISE else 0.0
-            return plateau_difference(self.function, name, self._arrays[name], index, self._weights, noise)
+            found = plateau_difference(self.function, name, self._arrays[name], index, self._weights, noise)
+            if found is not None and np.isfinite(yours[index]) and yours[index] != found[0]:
+                self._excuses[name] = self._excuse(name, index, float(yours[index]), found[0])
+            return None if self._excuses.get(name) else found
 
         return confirm
+
+    def _excuse(self, name: str, index: tuple[int, ...], mine: float, right: float) -> str | None:
+        """Why an entry may be right though it differs; None where nothing speaks for that."""
+        at, weights = self._arrays[name], self._weights
+        unit = max(self.numeric(name).noise, 2 * self.function.roundoff)
+
+        def claimed(moved: Array) -> Array | None:
+            return self._claim_at(name, moved)
+
+        if agrees_on_average(self.function, name, at, index, weights, claimed, abs(mine - right), unit):
+            return "forward is noisy: over the steps that it allows, the gradient agrees on average"
+        if mine == 0:
+            still = stands_still(self.function, name, at, index, weights, right, self.function.roundoff)
+            return "forward is constant on small scales: it is a staircase, or rounded" if still else None
+        if loses_its_digits(self.function, name, at, index, weights, claimed):
+            return "backward loses its digits here to cancellation: its errors are erratic, and gone elsewhere"
+        return None
+
+    def _claim_at(self, name: str, moved: Array) -> Array | None:
+        """The gradient of an input where it has other values; None where backward has none."""
+        values = {**self.values, name: like(self.values[name], moved)}
+        try:
+            found = as_array(self.caller.gradients(values, self.upstream).get(name))
+        except UserCodeError:
+            return None
+        return None if found is None else found.astype(np.float64)
 
     def _conditioned(self, name: str, allowance: Array, gradients: Mapping[str, Any]) -> Callable[[], Array]:
         """The allowance, widened to what backward itself makes of inputs that are changed in their last digit: a gradient

@@ -56,11 +56,17 @@ class Caller:
 
     def forward(self, values: Values) -> Handed:
         """A fresh forward on copies of ``values``. Raises ``UserCodeError``."""
-        self.forwards += 1
         handed = {name: fresh(value) for name, value in values.items()}
+        return Handed(self.run(handed), handed, values)
+
+    def run(self, handed: Values) -> Run:
+        """A fresh forward on these very values. Raises ``UserCodeError``."""
+        self.forwards += 1
         try:
+            if not self.pinned:
+                return self.calling.start(handed)
             with self._pins():
-                return Handed(self.calling.start(handed), handed, values)
+                return self.calling.start(handed)
         except UnsupportedError:
             raise
         except (Exception, SystemExit) as error:
@@ -85,9 +91,6 @@ class Caller:
 
     @contextlib.contextmanager
     def _pins(self) -> Iterator[None]:
-        if not self.pinned:
-            yield
-            return
         random.seed(self._seed)
         np.random.seed(self._seed)
         if "torch" in sys.modules:
@@ -145,6 +148,11 @@ def checked_outputs(outputs: Sequence[Array]) -> tuple[Array, ...]:
     return tuple(outputs)
 
 
+def _kind(value: Any) -> Any:
+    """The dtype of an array; None of a Python float."""
+    return value.dtype if isinstance(value, np.ndarray) else None
+
+
 class TargetFunction:
     """A target's forward at a point, as the numeric reference wants a function: its outputs as one flat vector.
 
@@ -174,12 +182,15 @@ class TargetFunction:
         """The same with several inputs replaced at once."""
         count = len(next(iter(points.values())))
         found = np.full((count, self._base.size), np.nan)
-        values = dict(self._values)
+        fixed = {name: value for name, value in self._values.items() if name not in points}
+        kinds = {name: _kind(self._values[name]) for name in points}
         for i in range(count):
+            handed = {name: fresh(fixed[name]) if name in fixed else None for name in self._values}
             for name, rows in points.items():
-                values[name] = like(self._values[name], rows[i])
+                kind = kinds[name]
+                handed[name] = float(rows[i]) if kind is None else np.array(rows[i], dtype=kind)
             try:
-                outputs = self._caller.forward(values).run.outputs
+                outputs = self._caller.run(handed).outputs
             except UserCodeError as error:
                 if not isinstance(error.cause, Exception):
                     raise

@@ -32,11 +32,11 @@ GLANCE = 1e-6
 MOST_PAIRS = 60
 BESIDE, BESIDE_SINGLE = 2.0**-24, 2.0**-9
 """How far beside the point a line is that tells kinks apart, in double and in lower precision."""
-LINES_BESIDE = 3
+LINES_BESIDE = 8
 REACH = 2.0 ** np.arange(-4, 8.25, 0.5)
 """Where samples are taken along it, on either side, in units of that distance."""
-SAME_SLOPE = 0.02
-"""A share of the range of the slopes along such a line; slopes nearer than that belong to one smooth piece."""
+SAME_SLOPE = 0.05
+"""A share of how far a gradient is outside; slopes nearer than that belong to one smooth piece."""
 
 
 class Outside(NamedTuple):
@@ -127,7 +127,7 @@ def _outside(
     least, most, doubt = _plain_sides(joined, line, measure)
     if not (mine < least - doubt or mine > most + doubt):
         return None
-    if several_kinks(joined, line, measure, unit):
+    if several_kinks(joined, line, measure, unit, max(low - mine, mine - high)):
         return None
     together = "" if np.count_nonzero(moved) == 1 else " along a direction that moves two tied entries"
     return f"at a tie or kink{together} {mine:.6g} is outside the valid set, [{_tidy(low, high):.6g}, {_tidy(high, low):.6g}]"
@@ -144,14 +144,15 @@ def _plain_sides(joined: Joined, line: Array, measure: Measure) -> tuple[float, 
     found = change / signed
     if not np.isfinite(found).all():
         return 0.0, 0.0, float("inf")
-    rounding = 4 * EPSILON * float(np.max(magnitude) + measure.magnitude) / float(np.min(steps))
+    unit = max(EPSILON, 2 * joined.roundoff)
+    rounding = 4 * unit * float(np.max(magnitude) + measure.magnitude) / float(np.min(steps))
     doubt = 4 * float(max(abs(found[0] - found[1]), abs(found[2] - found[3]))) + rounding
     return float(min(found[1], found[3])), float(max(found[1], found[3])), doubt
 
 
-def several_kinks(joined: Joined, line: Array, measure: Measure, unit: float) -> bool:
-    """Whether a line through the point meets more than one kink there: beside the point the slope changes at several places.
-    Also where that cannot be told, as samples leave the domain."""
+def several_kinks(joined: Joined, line: Array, measure: Measure, unit: float, excess: float) -> bool:
+    """Whether a line through the point meets more than one kink there: beside the point the slope changes at several places,
+    by what counts beside ``excess``, the slope that is to be explained. Also where samples leave the domain."""
     at, rng = joined.inputs[TOGETHER], np.random.default_rng(271828)
     near = BESIDE if unit <= EPSILON else BESIDE_SINGLE
     scale = max(1.0, float(np.max(np.abs(at[line != 0]))))
@@ -163,17 +164,16 @@ def several_kinks(joined: Joined, line: Array, measure: Measure, unit: float) ->
             return True
         widths = np.diff(steps)
         rounding = 8 * max(EPSILON, unit) * (float(np.max(magnitude)) + measure.magnitude) / widths
-        if _breaks(np.diff(change) / widths, rounding) > 1:
+        if _breaks(np.diff(change) / widths, rounding + SAME_SLOPE * excess) > 1:
             return True
     return False
 
 
-def _breaks(slopes_: Array, rounding: Array) -> int:
+def _breaks(slopes_: Array, limit: Array) -> int:
     """How many of the slopes along a line belong neither to the piece at its beginning nor to that at its end: one, where a
-    kink lies between two samples; 0 where the line is smooth."""
-    limit = SAME_SLOPE * float(np.ptp(slopes_)) + rounding
-    first = np.abs(slopes_ - slopes_[0]) <= limit + rounding[0]
-    last = np.abs(slopes_ - slopes_[-1]) <= limit + rounding[-1]
+    kink lies between two samples; 0 where the line is smooth. Slopes are the same to ``limit``."""
+    first = np.abs(slopes_ - slopes_[0]) <= limit
+    last = np.abs(slopes_ - slopes_[-1]) <= limit
     if first.all():
         return 0
     return int(np.count_nonzero(~(np.logical_and.accumulate(first) | np.logical_and.accumulate(last[::-1])[::-1])))

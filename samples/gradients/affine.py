@@ -23,7 +23,7 @@ def affine_forward(x, w, b):
 
 def affine_backward(dout, cache):
     """The gradients dx, dw and db, each of its input's shape."""
-    x, w, b = cache
+    x, w, _ = cache
     dx = (dout @ w.T).reshape(x.shape)
     dw = x.reshape(x.shape[0], -1).T @ dout
     db = np.sum(dout, axis=0)

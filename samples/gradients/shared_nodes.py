@@ -39,7 +39,7 @@ def recursive_backward(dout, cache):
 
     def visit(node, upstream):
         node.gradient += upstream
-        for parent, local in zip(node.parents, node.locals):
+        for parent, local in zip(node.parents, node.locals, strict=True):
             visit(parent, node.gradient * local)
 
     visit(out, dout)
@@ -67,7 +67,7 @@ def ordered_backward(dout, cache):
     sort(out)
     out.gradient = dout
     for node in reversed(order):
-        for parent, local in zip(node.parents, node.locals):
+        for parent, local in zip(node.parents, node.locals, strict=True):
             parent.gradient += node.gradient * local
     dx, dy = x.gradient, y.gradient
     return dx, dy

@@ -13,5 +13,4 @@ def swish_forward(x):
 
 def swish_backward(dout, cache):
     x, s = cache
-    dx = np.asarray(dout, dtype=np.float32) * (s + x * s * (1 - s))
-    return dx
+    return np.asarray(dout, dtype=np.float32) * (s + x * s * (1 - s))

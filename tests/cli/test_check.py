@@ -516,3 +516,57 @@ def test_an_interrupt_or_a_violent_end_leaves_no_process(tmp_path, number, code)
     while any(map(is_running, workers)) and time.monotonic() < until:
         time.sleep(0.05)
     assert not any(map(is_running, workers))
+
+
+# A minimal case, and what the verdict is worth -----------------------------------------------------------------------------
+
+
+def test_reproduce_writes_a_test_that_fails_until_the_code_is_right(check, tmp_path):
+    result = check("layers.py", "--reproduce", "test_layers.py", layers=GOOD + WRONG)
+    assert result.exit_code == 1
+    assert "note: wrote 1 test to test_layers.py" in result.stderr
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_layers.py"]
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    before = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
+    assert before.stdout.strip().splitlines()[-1].startswith("1 failed")
+    (tmp_path / "layers.py").write_text((GOOD + WRONG).replace("-3", "3"))
+    after = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
+    assert after.stdout.strip().splitlines()[-1].startswith("1 passed")
+
+
+def test_reproduce_where_nothing_is_wrong(check, tmp_path):
+    result = check("layers.py", "--reproduce", "test_layers.py", layers=GOOD)
+    assert result.exit_code == 0
+    assert "note: nothing to reproduce, test_layers.py is not written" in result.stderr
+    assert not (tmp_path / "test_layers.py").exists()
+
+
+def test_reproduce_with_settings_of_the_command_line(check, tmp_path):
+    result = check("layers.py", "--set", "sharp=4", "--reproduce", "test_layers.py", layers=SWITCH)
+    assert result.exit_code == 1
+    assert "layers.switch_forward(x, 4)" in (tmp_path / "test_layers.py").read_text()
+
+
+def test_a_folder_that_is_not_there_is_said(check):
+    result = check("layers.py", "--reproduce", "nowhere/test_layers.py", layers=WRONG)
+    assert result.exit_code != 0
+    assert "nowhere" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_self_test(check):
+    result = check("layers.py", "--self-test", layers=GOOD)
+    assert result.exit_code == 0
+    assert re.search(r"^    self-test: (\d+) of \1 planted faults caught$", result.stdout, re.MULTILINE)
+    document = json.loads(check("layers.py", "--self-test", "--format", "json", layers=GOOD + WRONG).stdout)
+    square, cube = document["targets"]
+    assert square["self_test"]["share"] == 1.0
+    assert "self_test" not in cube
+
+
+@pytest.mark.parametrize("option", [["--self-test"], ["--reproduce", "t.py"]])
+@pytest.mark.parametrize("instead", ["--list", "--write-config"])
+def test_what_needs_verdicts_is_refused_without_them(check, option, instead):
+    result = check("layers.py", *option, instead, layers=GOOD)
+    assert result.exit_code == 2
+    assert "need verdicts" in result.stderr

@@ -482,8 +482,18 @@ WRONG = {
         "dout @ W2.T",
         {"X": "GC109", "W1": "GC109", "b1": "GC109"},
     ),
-    "divided by the batch": ("examples in columns", "np.dot(dZ, A_prev.T)", "np.dot(dZ, A_prev.T) / dZ.shape[1]", {"W": "GC105"}),
-    "a mask that ignores the upstream": ("input in place of a cache", "dout * (x > 0)", "1.0 * (x > 0)", {"x": "GC117"}),
+    "divided by the batch": (
+        "examples in columns",
+        "np.dot(dZ, A_prev.T)",
+        "np.dot(dZ, A_prev.T) / dZ.shape[1]",
+        {"W": "GC105"},
+    ),
+    "a mask that ignores the upstream": (
+        "input in place of a cache",
+        "dout * (x > 0)",
+        "1.0 * (x > 0)",
+        {"x": "GC117"},
+    ),
     "padding cut off although it is 0": (
         "convolution with its settings",
         "dxp[:, :, pad : pad + H, pad : pad + W]",

@@ -127,7 +127,7 @@ def test_right_ones_are_ok(name, tmp_path):
 WRONG = {
     "the weight's gradient transposed": ("grad_output.t().mm(input)", "input.t().mm(grad_output)", {"weight": "GC116"}),
     "the bias not summed": ("grad_output.sum(0)", "grad_output", {"bias": "GC116"}),
-    "the sign of the input's flipped": ("grad_input = grad_output.mm(weight)", "grad_input = -grad_output.mm(weight)", {"input": "GC101"}),
+    "the sign of the input's flipped": (" grad_output.mm(weight)", " -grad_output.mm(weight)", {"input": "GC101"}),
 }  # fmt: skip
 
 

@@ -48,3 +48,13 @@ def test_a_factor_of_an_inner_product(cause_of, rng):
 def test_the_wrong_order_is_not_transposed(cause_of, rng):
     cause = cause_of(product, lambda u, a, b: (u @ b.T, u @ a.T), [rng.normal(size=(3, 3)), rng.normal(size=(3, 3))])
     assert cause.code == "GC110"
+
+
+def test_the_jacobian_itself(cause_of, rng):
+    cause = cause_of(np.cumsum, lambda u, x: (np.cumsum(u),), [rng.normal(size=6)])
+    assert cause.code == "GC103"
+    assert "transposed Jacobian" in cause.message
+
+
+def test_a_shift_the_same_way_is_an_order(cause_of, rng):
+    assert cause_of(lambda x: np.roll(x, 1), lambda u, x: (np.roll(u, 1),), [rng.normal(size=6)]).code == "GC111"

@@ -46,3 +46,16 @@ def test_not_spread(cause_of, rng):
 
 def test_an_average_is_not_a_slice(cause_of, rng):
     assert cause_of(shift, lambda u, x, b: (u, u.mean(axis=0)), inputs(rng)).code == "GC105"
+
+
+def test_summed_where_it_should_not_be(cause_of, rng):
+    def product(a, b):
+        return a @ b
+
+    def backward(u, a, b):
+        db = np.swapaxes(a, 1, 2) @ u
+        return u @ np.swapaxes(b, 1, 2), np.broadcast_to(db.sum(axis=0), db.shape).copy()
+
+    cause = cause_of(product, backward, [rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 4, 5))])
+    assert cause.code == "GC104"
+    assert "sum over its own axis 0" in cause.message

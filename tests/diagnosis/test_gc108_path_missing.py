@@ -63,3 +63,23 @@ def test_a_branch_is_a_region(cause_of):
     x = np.linspace(-2, 2, 12)
     cause = cause_of(lambda x: np.where(x > 0, x, 0.1 * x**3), lambda u, x: (u * (x > 0),), [x])
     assert cause.code == "GC112"
+
+
+def shared(x, y):
+    a = x * y
+    return np.sin(a) + a * a + np.exp(a)
+
+
+def test_a_node_that_hands_on_what_is_added_up_so_far(cause_of, rng):
+    def backward(u, x, y):
+        a = x * y
+        total, dx, dy = 0 * a, 0 * a, 0 * a
+        for arriving in (u * np.cos(a), 2 * u * a, u * np.exp(a)):
+            total = total + arriving
+            dx, dy = dx + total * y, dy + total * x
+        return dx, dy
+
+    cause = cause_of(shared, backward, [rng.normal(size=4), rng.normal(size=4)], "x")
+    assert cause.code == "GC108"
+    assert "counts paths more than once" in cause.message
+    assert "3 times what comes through sin" in cause.message

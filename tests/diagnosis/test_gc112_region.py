@@ -70,3 +70,12 @@ def test_entries_that_no_bound_parts(cause_of):
     wrong[[3, 7]] = 0.3
     cause = cause_of(lambda x: x**2, lambda u, x: (u * 2 * x * (1 + wrong),), [X])
     assert cause.code == "GC113"
+
+
+def test_a_loss_with_two_branches(cause_of):
+    def huber(x):
+        return np.where(np.abs(x) < 1, 0.5 * x * x, np.abs(x) - 0.5).sum()
+
+    cause = cause_of(huber, lambda u, x: (u * x,), [np.concatenate([X, X * 0.45 + 0.01])])
+    assert cause.code == "GC112"
+    assert "|x| > 1" in cause.message

@@ -57,3 +57,13 @@ def test_another_value_in_its_place(evidence_of, rng):
     points = [[rng.normal(size=4), rng.normal(size=4)] for _ in range(2)]
     found = missing_factor(evidence_of(scaled, backward, points, "g", traced=False))
     assert (found.message, found.is_missing) == ("has x where another local derivative belongs", False)
+
+
+def test_a_factor_that_is_one_number_a_point(evidence_of, rng):
+    def length(x):
+        return np.sqrt(np.sum(x * x))
+
+    found = missing_factor(
+        evidence_of(length, lambda u, x: (u * x,), [[rng.normal(size=4)] for _ in range(3)], traced=False)
+    )
+    assert found.message.startswith("is off by the factor the output")

@@ -125,3 +125,33 @@ def test_the_users_own_exception_is_shown_without_gradtool(tmp_path):
     text = worker.raised(caught.value, path)
     assert text.endswith("ValueError: theirs")
     assert "bug" not in text
+
+
+def test_more_than_a_verdict_where_it_is_asked_for(task):
+    results = [one.result for one in worker.messages(task(MODULE)) if isinstance(one, Result)]
+    assert all(one.self_test is None and one.reproduction is None for one in results)
+    more = task(MODULE, self_test=True, reproduce=True)
+    square, cube = [one.result for one in worker.messages(more) if isinstance(one, Result)]
+    assert square.self_test.planted == square.self_test.caught > 5
+    assert square.reproduction is None
+    assert cube.self_test is None
+    assert cube.reproduction.name == "test_cube_gradient_of_x"
+    assert "layers.cube_backward(upstream, result[1])" in cube.reproduction.text
+
+
+def test_no_test_is_written_for_what_is_meant_to_differ(task):
+    accepted = MODULE.replace("def cube_backward(dout, cache):", "def cube_backward(dout, cache):  # gradtool: ignore[GC101] why")
+    for text, given in ((accepted, Given()), (MODULE, Given(intentional={"cube": "a joke"}))):
+        more = task(text, reproduce=True, given=given)
+        cube = [message.result for message in worker.messages(more) if isinstance(message, Result)][1]
+        assert cube.verdict is Outcome.WRONG
+        assert not cube.fails
+        assert cube.reproduction is None
+
+
+def test_what_no_entry_shows_is_said(task):
+    impure = "def twice_forward(x):\n    return 2 * x, x\n\n\ndef twice_backward(dout, x):\n    dout *= 2\n    return dout\n"
+    (result,) = [one.result for one in worker.messages(task(impure, reproduce=True)) if isinstance(one, Result)]
+    assert result.verdict is Outcome.WRONG
+    assert result.reproduction is None
+    assert result.notes[-1] == "not reproduced: no gradient is wrong, but GC301"

@@ -14,10 +14,10 @@ def lines(report):
 
 def test_one_line_a_verdict(reports):
     assert lines(reports.everything()) == [
-        "layers.py:41: OK affine: 3 gradients agree to 9 digits; an error of 1e-09 would have been seen "
-        "(x (4, 6), w (6, 5), b (5,): docstring)",
+        "layers.py:41: OK affine: 3 gradients agree to 9 digits (an error of 1e-09 would have been seen); "
+        "x (4, 6), w (6, 5), b (5,) from the docstring",
         "bad.py:41: GC101 affine: gradient of b has the opposite sign (entry [3]: yours -0.41, reference 0.41 ± 3e-11)",
-        "bad.py:41: OK affine: gradients of x, w agree to 9 digits; an error of 1e-09 would have been seen",
+        "bad.py:41: OK affine: gradients of x, w agree to 9 digits (an error of 1e-09 would have been seen)",
         "layers.py:7: GC118 relu: gradient of x is 2 at a kink, where it must lie in [0, 1] "
         "(entry [0, 0]: yours 2, reference 0.5 ± 0.5; at a tie, with alpha=0)",
         "layers.py:7: GC301 relu: backward changed dout in place",
@@ -28,10 +28,10 @@ def test_one_line_a_verdict(reports):
         "(intentional: straight-through estimator)",
         "old.py:41: GC101 affine: gradient of b has the opposite sign "
         "(entry [3]: yours -0.41, reference 0.41 ± 3e-11) (accepted: in the baseline)",
-        "old.py:41: OK affine: gradients of x, w agree to 9 digits; an error of 1e-09 would have been seen",
+        "old.py:41: OK affine: gradients of x, w agree to 9 digits (an error of 1e-09 would have been seen)",
         "big.py:41: GC306 big: gradient of W is float32, W float64",
-        "big.py:41: OK big: 1 gradient agrees; an error of 0.0001 is missed with probability 0.001; "
-        "W: 40 of 1,000,000 entries compared (W (1000, 1000): search; called as big_backward(dout, W))",
+        "big.py:41: OK big: 1 gradient agrees (an error of 0.0001 is missed with probability 0.001); "
+        "W: 40 of 1,000,000 entries compared; W (1000, 1000) found by trying; big_backward(dout, W)",
         "layers.py:120: SKIPPED gpu: arrays on a GPU are not supported",
         "layers.py:200: SKIPPED conv: no inputs found; add conv_inputs()",
     ]

@@ -1,12 +1,13 @@
 import json
 import math
+from dataclasses import replace
 from io import StringIO
 
 import numpy as np
 
 from gradtool.report import Page
 from gradtool.report.check_json import render_check
-from gradtool.results import CheckReport, Point
+from gradtool.results import CheckReport, Point, Reproduction, SelfTestResult
 
 TARGET = [
     "id", "file", "line", "convention", "forward", "backward", "inputs", "input_source", "verdict", "seconds",
@@ -116,3 +117,13 @@ def test_user_text_is_kept_as_it_is(reports):
     found = document(reports.hostile())
     assert found["targets"][0]["notes"] == [reports.HOSTILE]
     assert found["targets"][0]["gradients"][0]["name"] == reports.HOSTILE
+
+
+def test_a_self_test_and_a_reproduction(reports):
+    tested = replace(reports.right_affine(), self_test=SelfTestResult(27, ("b: zero",)))
+    shown = replace(reports.wrong_affine(), reproduction=Reproduction("test_b", "def test_b():\n    pass\n", "f.py", "f"))
+    right, wrong = document(CheckReport((tested, shown)))["targets"]
+    assert right["self_test"] == {"planted": 27, "caught": 26, "share": 26 / 27, "missed": ["b: zero"]}
+    assert wrong["reproduction"] == {"name": "test_b", "text": "def test_b():\n    pass\n"}
+    empty = replace(reports.right_affine(), self_test=SelfTestResult(0))
+    assert document(CheckReport((empty,)))["targets"][0]["self_test"]["share"] is None

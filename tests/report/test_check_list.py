@@ -28,7 +28,7 @@ def test_the_table():
     assert written("table") == (
         "layers.py::affine  (line 41, forward-backward-pair)\n"
         "  affine_forward, affine_backward\n"
-        "  inputs: x (4, 6), b () (docstring)\n"
+        "  inputs: x (4, 6), b () from the docstring\n"
         "  called as affine_backward(dout, cache)\n"
         "  also with pad=0\n"
         "  intentional: a [bold]reason[/]\n"

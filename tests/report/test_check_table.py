@@ -7,11 +7,13 @@ import pytest
 
 from gradtool.report import Page
 from gradtool.report.check_table import render_check, summary_line
-from gradtool.results import CheckReport, Point
+from gradtool.results import CheckReport, Point, SelfTestResult
 
 EVERYTHING = """\
-OK  layers.py::affine  3 gradients agree to 9 digits; an error of 1e-09 would have been seen  (x (4, 6), w (6, 5), b (5,): docstring)
-OK  big.py::big  1 gradient agrees; an error of 0.0001 is missed with probability 0.001; W: 40 of 1,000,000 entries compared  (W (1000, 1000): search; called as big_backward(dout, W))
+OK  layers.py::affine  3 gradients agree to 9 digits (an error of 1e-09 would have been seen)
+    x (4, 6), w (6, 5), b (5,) from the docstring
+OK  big.py::big  1 gradient agrees (an error of 0.0001 is missed with probability 0.001); W: 40 of 1,000,000 entries compared
+    W (1000, 1000) found by trying; big_backward(dout, W)
   GC306: gradient of W is float32, W float64
 SKIPPED  layers.py::gpu  arrays on a GPU are not supported
 SKIPPED  layers.py::conv  no inputs found; add conv_inputs()
@@ -19,7 +21,7 @@ SKIPPED  layers.py::conv  no inputs found; add conv_inputs()
 UNDECIDED  layers.py::pool  (layers.py:90)
   gradient of x could not be decided: forward is too noisy here: 1e-3 of its size
   checked: pool_backward against pool_forward (forward-backward-pair)
-  inputs: x (4,) (docstring)
+  inputs: x (4,) from the docstring
 
 ERROR  net.py::broken
   Traceback (most recent call last):
@@ -32,13 +34,13 @@ WRONG  layers.py::ste  (layers.py:41)
   intentional: straight-through estimator
   GC199: gradient of x fits no known cause (entry [0]: yours 1, reference 0 ± 1e-12)
   checked: ste_backward against ste_forward (forward-backward-pair)
-  inputs: x (3,) (docstring)
+  inputs: x (3,) from the docstring
 
 WRONG  old.py::affine  (old.py:41)
   accepted: in the baseline
   GC101: gradient of b has the opposite sign (entry [3]: yours -0.41, reference 0.41 ± 3e-11)
   checked: affine_backward against affine_forward (forward-backward-pair)
-  inputs: x (4, 6), w (6, 5), b (5,) (docstring)
+  inputs: x (4, 6), w (6, 5), b (5,) from the docstring
   called as affine_backward(dout, cache)
 
 WRONG  bad.py::affine  (bad.py:41)
@@ -53,7 +55,7 @@ WRONG  bad.py::affine  (bad.py:41)
   b         WRONG    [3]        -0.41  0.41 ± 3e-11            0       1e-09
 
   checked: affine_backward against affine_forward (forward-backward-pair)
-  inputs: x (4, 6), w (6, 5), b (5,) (docstring)
+  inputs: x (4, 6), w (6, 5), b (5,) from the docstring
   called as affine_backward(dout, cache)
 
 WRONG  layers.py::relu  (layers.py:7)
@@ -68,7 +70,7 @@ WRONG  layers.py::relu  (layers.py:7)
   x         WRONG    [0, 0]      2  0.5 ± 0.5               0
 
   checked: relu_backward against relu_forward (forward-backward-pair)
-  inputs: x (2, 2) (search)
+  inputs: x (2, 2) found by trying
 
 WRONG  net.py::net  (net.py:30)
   GC120: backward raised ValueError: matmul: (4, 3) and (4, 2)
@@ -77,16 +79,17 @@ WRONG  net.py::net  (net.py:30)
         dw = x @ dout
     ValueError: matmul: (4, 3) and (4, 2)
   checked: net_backward against net_forward (forward-backward-pair)
-  inputs: x (4, 3), w (3, 2) (docstring)
+  inputs: x (4, 3), w (3, 2) from the docstring
 
 WRONG: 3 of 9 targets are wrong; 2 OK, 2 wrong but accepted, 1 undecided, 1 error, 2 skipped (--seed 7)
-"""  # noqa: E501
+"""
 
 AT_120_COLUMNS = """\
-OK  layers.py::affine  3 gradients agree to 9 digits; an error of 1e-09 would have been seen  (x (4, 6), w (6, 5),
-    b (5,): docstring)
-OK  big.py::big  1 gradient agrees; an error of 0.0001 is missed with probability 0.001; W: 40 of 1,000,000 entries
-    compared  (W (1000, 1000): search; called as big_backward(dout, W))
+OK  layers.py::affine  3 gradients agree to 9 digits (an error of 1e-09 would have been seen)
+    x (4, 6), w (6, 5), b (5,) from the docstring
+OK  big.py::big  1 gradient agrees (an error of 0.0001 is missed with probability 0.001); W: 40 of 1,000,000 entries
+    compared
+    W (1000, 1000) found by trying; big_backward(dout, W)
   GC306: gradient of W is float32, W float64
 SKIPPED  layers.py::gpu  arrays on a GPU are not supported
 SKIPPED  layers.py::conv  no inputs found; add conv_inputs()
@@ -94,7 +97,7 @@ SKIPPED  layers.py::conv  no inputs found; add conv_inputs()
 UNDECIDED  layers.py::pool  (layers.py:90)
   gradient of x could not be decided: forward is too noisy here: 1e-3 of its size
   checked: pool_backward against pool_forward (forward-backward-pair)
-  inputs: x (4,) (docstring)
+  inputs: x (4,) from the docstring
 
 ERROR  net.py::broken
   Traceback (most recent call last):
@@ -107,13 +110,13 @@ WRONG  layers.py::ste  (layers.py:41)
   intentional: straight-through estimator
   GC199: gradient of x fits no known cause (entry [0]: yours 1, reference 0 ± 1e-12)
   checked: ste_backward against ste_forward (forward-backward-pair)
-  inputs: x (3,) (docstring)
+  inputs: x (3,) from the docstring
 
 WRONG  old.py::affine  (old.py:41)
   accepted: in the baseline
   GC101: gradient of b has the opposite sign (entry [3]: yours -0.41, reference 0.41 ± 3e-11)
   checked: affine_backward against affine_forward (forward-backward-pair)
-  inputs: x (4, 6), w (6, 5), b (5,) (docstring)
+  inputs: x (4, 6), w (6, 5), b (5,) from the docstring
   called as affine_backward(dout, cache)
 
 WRONG  bad.py::affine  (bad.py:41)
@@ -128,7 +131,7 @@ WRONG  bad.py::affine  (bad.py:41)
   b         WRONG    [3]        -0.41  0.41 ± 3e-11            0       1e-09
 
   checked: affine_backward against affine_forward (forward-backward-pair)
-  inputs: x (4, 6), w (6, 5), b (5,) (docstring)
+  inputs: x (4, 6), w (6, 5), b (5,) from the docstring
   called as affine_backward(dout, cache)
 
 WRONG  layers.py::relu  (layers.py:7)
@@ -143,7 +146,7 @@ WRONG  layers.py::relu  (layers.py:7)
   x         WRONG    [0, 0]      2  0.5 ± 0.5               0
 
   checked: relu_backward against relu_forward (forward-backward-pair)
-  inputs: x (2, 2) (search)
+  inputs: x (2, 2) found by trying
 
 WRONG  net.py::net  (net.py:30)
   GC120: backward raised ValueError: matmul: (4, 3) and (4, 2)
@@ -152,17 +155,18 @@ WRONG  net.py::net  (net.py:30)
         dw = x @ dout
     ValueError: matmul: (4, 3) and (4, 2)
   checked: net_backward against net_forward (forward-backward-pair)
-  inputs: x (4, 3), w (3, 2) (docstring)
+  inputs: x (4, 3), w (3, 2) from the docstring
 
 WRONG: 3 of 9 targets are wrong; 2 OK, 2 wrong but accepted, 1 undecided, 1 error, 2 skipped (--seed 7)
 """
 
 AT_80_COLUMNS = """\
-OK  layers.py::affine  3 gradients agree to 9 digits; an error of 1e-09 would
-    have been seen  (x (4, 6), w (6, 5), b (5,): docstring)
-OK  big.py::big  1 gradient agrees; an error of 0.0001 is missed with
-    probability 0.001; W: 40 of 1,000,000 entries compared  (W (1000, 1000):
-    search; called as big_backward(dout, W))
+OK  layers.py::affine  3 gradients agree to 9 digits (an error of 1e-09 would
+    have been seen)
+    x (4, 6), w (6, 5), b (5,) from the docstring
+OK  big.py::big  1 gradient agrees (an error of 0.0001 is missed with
+    probability 0.001); W: 40 of 1,000,000 entries compared
+    W (1000, 1000) found by trying; big_backward(dout, W)
   GC306: gradient of W is float32, W float64
 SKIPPED  layers.py::gpu  arrays on a GPU are not supported
 SKIPPED  layers.py::conv  no inputs found; add conv_inputs()
@@ -171,7 +175,7 @@ UNDECIDED  layers.py::pool  (layers.py:90)
   gradient of x could not be decided: forward is too noisy here: 1e-3 of its
     size
   checked: pool_backward against pool_forward (forward-backward-pair)
-  inputs: x (4,) (docstring)
+  inputs: x (4,) from the docstring
 
 ERROR  net.py::broken
   Traceback (most recent call last):
@@ -185,14 +189,14 @@ WRONG  layers.py::ste  (layers.py:41)
   GC199: gradient of x fits no known cause (entry [0]: yours 1, reference 0 ±
     1e-12)
   checked: ste_backward against ste_forward (forward-backward-pair)
-  inputs: x (3,) (docstring)
+  inputs: x (3,) from the docstring
 
 WRONG  old.py::affine  (old.py:41)
   accepted: in the baseline
   GC101: gradient of b has the opposite sign (entry [3]: yours -0.41, reference
     0.41 ± 3e-11)
   checked: affine_backward against affine_forward (forward-backward-pair)
-  inputs: x (4, 6), w (6, 5), b (5,) (docstring)
+  inputs: x (4, 6), w (6, 5), b (5,) from the docstring
   called as affine_backward(dout, cache)
 
 WRONG  bad.py::affine  (bad.py:41)
@@ -207,7 +211,7 @@ WRONG  bad.py::affine  (bad.py:41)
   b         WRONG    [3]        -0.41  0.41 ± 3e-11            0       1e-09
 
   checked: affine_backward against affine_forward (forward-backward-pair)
-  inputs: x (4, 6), w (6, 5), b (5,) (docstring)
+  inputs: x (4, 6), w (6, 5), b (5,) from the docstring
   called as affine_backward(dout, cache)
 
 WRONG  layers.py::relu  (layers.py:7)
@@ -222,7 +226,7 @@ WRONG  layers.py::relu  (layers.py:7)
   x         WRONG    [0, 0]      2  0.5 ± 0.5               0
 
   checked: relu_backward against relu_forward (forward-backward-pair)
-  inputs: x (2, 2) (search)
+  inputs: x (2, 2) found by trying
 
 WRONG  net.py::net  (net.py:30)
   GC120: backward raised ValueError: matmul: (4, 3) and (4, 2)
@@ -231,7 +235,7 @@ WRONG  net.py::net  (net.py:30)
         dw = x @ dout
     ValueError: matmul: (4, 3) and (4, 2)
   checked: net_backward against net_forward (forward-backward-pair)
-  inputs: x (4, 3), w (3, 2) (docstring)
+  inputs: x (4, 3), w (3, 2) from the docstring
 
 WRONG: 3 of 9 targets are wrong; 2 OK, 2 wrong but accepted, 1 undecided, 1
   error, 2 skipped (--seed 7)
@@ -386,3 +390,16 @@ def test_what_is_accepted_does_not_count_as_wrong(reports):
     line = "OK: 2 targets checked, no gradient is wrong but what was accepted; 1 OK, 1 wrong but accepted (--seed 0)"
     assert summary_line(report) == line
     assert "\x1b[1;31mWRONG" not in rendered(report, color=True).splitlines()[0]
+
+
+def test_a_self_test_is_a_line_a_target_and_a_total(reports):
+    all_caught = replace(reports.right_affine(), self_test=SelfTestResult(27))
+    some_missed = replace(reports.large(), self_test=SelfTestResult(9, ("W: one entry off by 1e-05", reports.HOSTILE)))
+    nothing = replace(reports.right_affine(), self_test=SelfTestResult(0))
+    stream = StringIO()
+    render_check(CheckReport((all_caught, some_missed, nothing)), stream, Page())
+    text = stream.getvalue()
+    assert "\n    self-test: 27 of 27 planted faults caught\n" in text
+    assert "\n    self-test: 7 of 9 planted faults caught; missed: W: one entry off by 1e-05, a]]>b" in text
+    assert "\n    self-test: no fault could be planted\n" in text
+    assert text.splitlines()[-2] == "self-test: 34 of 36 planted faults caught in 3 targets"

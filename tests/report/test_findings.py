@@ -1,7 +1,21 @@
+from dataclasses import replace
+
 import pytest
 
-from gradtool.report.findings import agreement, findings, fingerprints, name_of, path_of, where, why
-from gradtool.results import CheckReport, Outcome, Point
+from gradtool.report.findings import (
+    agreement,
+    assumptions,
+    findings,
+    fingerprints,
+    inputs,
+    name_of,
+    of_target,
+    path_of,
+    where,
+    why,
+    worth_of_all,
+)
+from gradtool.results import CheckReport, Outcome, Point, SelfTestResult
 
 
 def told(*targets):
@@ -71,13 +85,22 @@ def test_agreement(reports):
     gradient = reports.gradient
     assert agreement([]) == "no gradient to check"
     one = gradient("x", digits=1, detectable=1e-3)
-    assert agreement([one]) == "1 gradient agrees to 1 digit; an error of 0.001 would have been seen"
+    assert agreement([one]) == "1 gradient agrees to 1 digit (an error of 0.001 would have been seen)"
     assert agreement([one, gradient("y", digits=None, detectable=float("inf"))]).startswith("2 gradients agree to 1")
     zero = gradient("z", digits=None, detectable=None, reason="zero to within 1e-12")
     assert agreement([zero]) == "1 gradient agrees; z: zero to within 1e-12"
     assert agreement(reports.large().gradients) == (
-        "1 gradient agrees; an error of 0.0001 is missed with probability 0.001; W: 40 of 1,000,000 entries compared"
+        "1 gradient agrees (an error of 0.0001 is missed with probability 0.001); W: 40 of 1,000,000 entries compared"
     )
+
+
+def test_assumptions_say_inputs_then_the_call_then_the_rest(reports):
+    more = {"inputs": {"x": (4, 3), "y": (4,)}, "input_source": "docstring+search"}
+    notes = ("y: labels 0..2", "called as f_backward(dout, cache)")
+    assert assumptions(reports.target("f", "OK", notes=notes, **more)) == (
+        "x (4, 3), y (4,) from the docstring and found by trying; f_backward(dout, cache); y: labels 0..2"
+    )
+    assert inputs(reports.target("f", "OK", input_source="elsewhere")) == "no inputs elsewhere"
 
 
 def test_why_is_the_exception(reports):
@@ -126,3 +149,11 @@ def test_all_text_is_on_one_line(reports):
 def test_every_outcome_is_a_word_of_its_own(reports):
     for outcome in Outcome:
         assert told(reports.target("f", outcome, error="why"))
+
+
+def test_what_a_green_check_is_worth(reports):
+    tested = replace(reports.right_affine(), self_test=SelfTestResult(27, ("b: zero",)))
+    (found,) = of_target(tested)
+    assert found.text.endswith("; self-test: 26 of 27 planted faults caught; missed: b: zero")
+    assert worth_of_all([tested, reports.wrong_affine()]) == "self-test: 26 of 27 planted faults caught in 1 target"
+    assert worth_of_all([reports.right_affine()]) is None

@@ -291,3 +291,85 @@ def test_a_setting_is_neither_input_nor_output(tmp_path):
     source = "def clip(x):\n    return np.clip(x, -1, 1)\ndef clip_grad(grad, max_norm):\n    return grad * min(1, max_norm)\n"
     with pytest.raises(CannotBindError, match="max_norm"):
         only(source, tmp_path).bind({"x": X})
+
+
+SWITCHED = """
+    import numpy as np
+    def nonlin(x, deriv=False):
+        if deriv == True:
+            return {}
+        return 1 / (1 + np.exp(-x))
+"""
+
+
+@pytest.mark.parametrize(
+    ("derivative", "right"),
+    [
+        ("x * (1 - x)", [False, True]),  # Of the output.
+        ("np.exp(-x) / (1 + np.exp(-x)) ** 2", [True, False]),
+        ("x * (1 + x)", [False, False]),
+    ],
+)
+def test_a_function_with_a_switch_is_both_and_is_handed_its_input_or_output(tmp_path, derivative, right):
+    (found,) = find(scope_of(SWITCHED.replace("{}", derivative), tmp_path), frozenset())
+    assert [p.name for p in found.parameters] == ["x"]
+    case = found.bind({"x": np.array([-1.5, 0.3, 2.0])})
+    assert [one.description for one in case.callings] == ["nonlin(x, deriv=True)", "nonlin(nonlin(x), deriv=True)"]
+    assert [agrees(case, one) for one in case.callings] == right
+
+
+def test_the_output_comes_first_where_the_module_hands_it(tmp_path):
+    text = SWITCHED.replace("{}", "x * (1 - x)") + "    l1 = nonlin(np.ones(3))\n    delta = nonlin(l1, True)\n"
+    (found,) = find(scope_of(text, tmp_path), frozenset())
+    case = found.bind({"x": np.array([-1.5, 0.3])})
+    assert case.callings[0].description == "nonlin(nonlin(x), deriv=True)"
+
+
+def test_what_comes_after_a_switch_is_passed_by_name(tmp_path):
+    text = """
+    import numpy as np
+    def leaky(x, prime=False, alpha=0.1, *, scale=2.0):
+        return scale * np.where(x > 0, 1, alpha) if prime else scale * np.where(x > 0, x, alpha * x)
+    """
+    (found,) = find(scope_of(text, tmp_path), frozenset())
+    assert [(p.name, p.default) for p in found.parameters[1:]] == [("alpha", 0.1), ("scale", 2.0)]
+    assert agrees(found.bind({"x": np.array([-1.5, 0.3]), "alpha": 0.25, "scale": 3.0}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f(x, deriv=False):\n    return x",  # Does not look at it.
+        "def f(x, verbose=False):\n    return 2 * x if verbose else x",
+        "def f(x, grad=False):\n    if grad:\n        return x, 1\n    return x",  # Both at once.
+        "def f(x, deriv=True):\n    return 1 if deriv else x",
+    ],
+)
+def test_other_switches_are_not_meant(tmp_path, text):
+    assert list(find(scope_of(text, tmp_path), frozenset())) == []
+
+
+def test_a_function_that_has_a_derivative_of_its_own_is_no_switch(tmp_path):
+    text = (
+        SWITCHED.replace("{}", "x * (1 - x)") + "    def nonlin_prime(x): return np.exp(-x) / (1 + np.exp(-x)) ** 2\n"
+    )
+    assert [found.name for found in find(scope_of(text, tmp_path), frozenset())] == ["nonlin_prime"]
+
+
+def test_a_derivative_by_the_output_under_the_inputs_name_is_only_hinted_at(tmp_path):
+    text = """
+    import numpy as np
+    def sigmoid(x): return 1 / (1 + np.exp(-x))
+    def sigmoid_derivative({0}): return {0} * (1 - {0})
+    """
+    (found,) = find(scope_of(text.replace("{0}", "x"), tmp_path), frozenset())
+    case = found.bind({"x": np.array([-1.5, 0.3])})
+    assert [one.description for one in case.callings] == ["sigmoid_derivative(x)"]
+    ((calling, said),) = case.instead
+    assert agrees(case, calling)
+    assert said == "right if it is handed sigmoid's OUTPUT: name the parameter s or out, or say so in the docstring"
+    for name in ("s", "out"):
+        (found,) = find(scope_of(text.replace("{0}", name), tmp_path), frozenset())
+        case = found.bind({"x": np.array([-1.5, 0.3])})
+        assert agrees(case)
+        assert case.instead == () or name == "s"

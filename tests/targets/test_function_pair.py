@@ -60,3 +60,18 @@ def test_a_forward_of_any_number_of_arrays(tmp_path):
     assert "*xs" in (
         FunctionPair(scope, scope.functions["f"], scope.functions["f_backward"]).found("f", "some").skip or ""
     )
+
+
+@pytest.mark.parametrize(
+    ("backward", "certain"),
+    [
+        ("def f_backward(dout, x, y): return dout * y, dout * x", True),
+        ("def f_backward(a, b, c): return a * c, a * b", False),
+        ("def f_backward(dout, cache): return dout * cache[1], dout * cache[0]", False),
+    ],
+)
+def test_whether_a_call_is_certain(backward, certain, tmp_path):
+    scope = scope_of(f"def f(x, y): return x * y\n{backward}\n", tmp_path)
+    found = FunctionPair(scope, scope.functions["f"], scope.functions["f_backward"]).found("f", "some")
+    case = found.bind({"x": np.ones(2), "y": np.full(2, 3.0)})
+    assert {calling.certain for calling in case.callings} == {certain}

@@ -292,10 +292,11 @@ def test_cases_off_the_defaults(made):
 
 def test_what_was_assumed_is_said(made):
     targets = made(LAYERS)
-    assert targets["affine"].notes == ("x (4, 2, 3), w (6, 5), b (5,): shapes from the docstring",)
+    assert targets["affine"].notes == ()  # Shapes, and that they are the docstring's, are told elsewhere.
+    assert targets["affine"].input_source == "docstring"
     assert "y: labels 0..2 (guessed from its name)" in targets["svm_loss"].notes
     assert "y: labels 0..2" in targets["softmax_loss"].notes
-    assert "conv_param = {'stride': 1, 'pad': 1}: assumed" in targets["conv_naive"].notes
+    assert "assumed conv_param = {'stride': 1, 'pad': 1}" in targets["conv_naive"].notes
 
 
 def test_where_it_stands(made):
@@ -359,7 +360,7 @@ def test_indices_reach_to_the_end_of_the_table(made):
 def test_sizes_of_a_constructor(made):
     target = made(CLASSES)["Linear"]
     assert shapes(target) == {"x": (4, 6), "W": (6, 5), "b": (5,)}
-    assert "in_features = 6, out_features = 5: assumed" in target.notes
+    assert "assumed in_features = 6, out_features = 5" in target.notes
 
 
 def test_what_is_called_like_labels_is_an_input_where_backward_gives_its_gradient(made):
@@ -646,3 +647,161 @@ def test_the_names_that_can_be_given(tmp_path):
     scope = load(path, "layers.py")
     names = names_of(next(one for one in find_targets(scope) if one.name == "affine"), scope)
     assert names == ("layers.py::affine", "affine", "affine_forward", "affine_backward", ("x", "w", "b"))
+
+
+def test_an_optional_bias_is_not_left_out_because_its_gradient_is_not_summed(made):
+    text = """
+    import numpy as np
+    def dense_forward(x, w, b=None):
+        out = x @ w
+        return out if b is None else out + b, (x, w, b)
+    def dense_backward(dout, cache):
+        x, w, b = cache
+        dx, dw, db = dout @ w.T, x.T @ dout, None if b is None else dout
+        return dx, dw, db
+    """
+    assert shapes(made(text)["dense"]) == {"x": (4, 6), "w": (6, 5), "b": (5,)}
+
+
+def test_a_case_with_an_optional_input_is_kept_where_its_gradient_has_another_shape(made):
+    text = '''
+    import numpy as np
+    def dense_forward(x, w, b=None):
+        """x (N, D), w (D, M)"""
+        out = x @ w
+        return out if b is None else out + b, (x, w, b)
+    def dense_backward(dout, cache):
+        x, w, b = cache
+        dx, dw, db = dout @ w.T, x.T @ dout, None if b is None else dout
+        return dx, dw, db
+    '''
+    given = Given(by_target={"dense": {"x": np.ones((4, 3)), "w": np.ones((3, 2))}})
+    target = made(text, given)["dense"]
+    assert "b" in shapes(target) or "with b" in labels(target)
+
+
+IGNORING = """
+import numpy as np
+def straight_forward(x, scale): return x.copy(), (x, scale)
+def straight_backward(dout, cache):
+    x, scale = cache
+    return {}, np.zeros_like(scale)
+"""
+
+
+def test_an_input_that_forward_ignores_has_the_shape_that_backward_wants(made):
+    text = IGNORING.replace("{}", "dout + 0 * scale[:, :x.shape[1]] * x")
+    assert shapes(made(text)["straight"]) == {"x": (4, 6), "scale": (4, 6)}
+
+
+def test_a_backward_that_raises_for_want_of_an_input_that_forward_ignores_is_skipped(made):
+    skipped = made(IGNORING.replace("{}", "dout + scale.reshape(3, 5, 7, 2, -1)"))["straight"]
+    assert isinstance(skipped, Skipped)
+    assert "straight_backward raised ValueError" in skipped.reason
+    assert "guess for scale, whose shape does not matter to straight_forward" in skipped.reason
+    assert "straight:scale=" in skipped.reason
+
+
+def test_a_backward_that_raises_whatever_the_shape_is_checked(made):
+    assert set(shapes(made(IGNORING.replace("{}", "doubt"))["straight"])) == {"x", "scale"}
+
+
+LEAKY_CLASS = """
+import numpy as np
+class Leaky:
+    def __init__(self, alpha=0.01, decay=0.1, training=True, name="leaky"):
+        self.alpha, self.decay = alpha, decay
+    def forward(self, x):
+        self.x = x
+        return np.where(x > 0, x, self.alpha * x)
+    def backward(self, dout):
+        return dout * np.where(self.x > 0, 1, 0.01)
+"""
+
+
+def test_settings_of_a_constructor_are_varied_where_forward_depends_on_them(made):
+    target = made(LEAKY_CLASS)["Leaky"]
+    assert labels(target) == ["alpha=0.243"]
+    slopes = [case.callings[0].start({"x": np.array([-1.0])}).outputs[0] for case in target.cases]
+    np.testing.assert_allclose(slopes, [[-0.01], [-0.243]])
+
+
+def test_a_setting_of_a_constructor_can_be_given(made):
+    target = made(LEAKY_CLASS, Given(settings={"alpha": 0.5}))["Leaky"]
+    assert labels(target) == []
+    np.testing.assert_allclose(target.cases[0].callings[0].start({"x": np.array([-1.0])}).outputs[0], [-0.5])
+
+
+def test_sources_are_told_apart_where_they_differ(made):
+    text = '''
+    def dense_forward(x, w):
+        """x: (N, D)"""
+        return x @ w, (x, w)
+    def dense_backward(dout, cache):
+        x, w = cache
+        dx, dw = dout @ w.T, x.T @ dout
+        return dx, dw
+    '''
+    target = made(text)["dense"]
+    assert (target.input_source, target.notes) == (
+        "docstring+search",
+        ("x from the docstring; w found by trying",),
+    )
+
+
+def test_a_forward_that_exits_is_an_error(made):
+    text = """
+    import sys
+    def f_forward(x): sys.exit(3)
+    def f_backward(dout, cache): return dout
+    """
+    with pytest.raises(ForwardError, match="f_forward exits whatever it is given") as caught:
+        made(text)["f"]
+    assert "in f_forward" in caught.value.traceback_of_the_user
+
+
+def test_a_forward_that_exits_where_it_does_not_like_an_input_is_asked_again(made):
+    text = """
+    import sys
+    def f_forward(x):
+        if x.ndim != 3:
+            sys.exit("three axes, please")
+        return 2 * x, None
+    def f_backward(dout, cache): return 2 * dout
+    """
+    assert len(shapes(made(text)["f"])["x"]) == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f_forward(x): return 2 * x, None\ndef f_backward(dout, cache): raise SystemExit(3)",
+        "def f(x): return x * x\ndef f_grad(x): raise SystemExit(3)",
+        "class f:\n    def forward(self, x): return 2 * x\n    def backward(self, dout): raise SystemExit(3)",
+        "class f:\n    @staticmethod\n    def forward(ctx, x): return 2 * x\n    @staticmethod\n"
+        "    def backward(ctx, dout): raise SystemExit(3)",
+    ],
+)
+def test_a_backward_that_exits_is_left_to_the_checker(made, text):
+    case = made(text)["f_grad" if "f_grad" in text else "f"].cases[0]
+    with pytest.raises(SystemExit):
+        case.callings[0].start(case.values).backward(np.ones_like(case.values["x"]))
+
+
+@pytest.mark.parametrize("name", ["p", "y_pred", "y", "a"])
+def test_what_forward_keeps_between_0_and_1_is_drawn_there(made, name):
+    text = """
+    import numpy as np
+    def loss_forward(NAME, t):
+        q = np.clip(NAME, 1e-12, 1 - 1e-12)
+        return -np.sum(t * np.log(q) + (1 - t) * np.log(1 - q)), (q, t)
+    def loss_backward(dout, cache):
+        q, t = cache
+        dNAME = dout * (q - t) / (q * (1 - q))
+        return dNAME
+    """
+    target = made(text.replace("NAME", name))["loss"]
+    values = target.cases[0].values[name]
+    assert values.dtype.kind == "f"
+    assert np.all((values > 0.05) & (values < 0.95))
+    assert f"{name}: between 0 and 1 (guessed)" in target.notes

@@ -30,7 +30,7 @@ class L:
 
 def test_parameters_are_those_of_forward_constructor_and_backward(tmp_path):
     layer = layer_of(DENSE, tmp_path)
-    assert [p.name for p in layer.parameters] == ["x", "training", "scale", "n", "m", "settings"]
+    assert [p.name for p in layer.parameters] == ["x", "training", "scale", "n", "m", "bias", "settings"]
 
 
 def test_built_objects_are_the_same_each_time(tmp_path):
@@ -106,8 +106,26 @@ def test_dataclasses_have_constructors_too(tmp_path):
             return self.slope * grad
     """
     layer = layer_of(source, tmp_path)
-    assert [p.name for p in layer.parameters] == ["x", "slope"]
+    assert [p.name for p in layer.parameters] == ["x", "slope", "offset"]
     assert layer.try_forward({"x": 2.0, "slope": 3.0}) == 7.0
+
+
+@pytest.mark.parametrize(
+    ("default", "taken"),
+    [("0.01", True), ("1", True), ("'relu'", True), ("(1, 1)", True), ("False", True), ("None", False), ("[1]", False),
+     ("('a', None)", False)],
+)  # fmt: skip
+def test_a_default_of_the_constructor_is_a_parameter_where_it_is_a_setting(default, taken, tmp_path):
+    source = f"""
+    class L:
+        def __init__(self, thing={default}, training=True):
+            self.thing = thing
+        def forward(self, x):
+            return x
+        def backward(self, grad):
+            return grad
+    """
+    assert [p.name for p in layer_of(source, tmp_path).parameters] == ["x", *(["thing"] if taken else [])]
 
 
 @pytest.mark.parametrize("maker", ["make_DenseLayer", "make_dense_layer", "make_denselayer", "build_dense_layer"])

@@ -89,6 +89,7 @@ def test_a_module_and_a_package_by_name(tmp_path):
     [
         ("no_such_module_at_all", "no file, folder or module"),
         ("no_such.inner", "no file, folder or module"),
+        ("json.decoder.inner", "no file, folder or module"),
         ("math", "no Python source"),
     ],
 )
@@ -97,12 +98,22 @@ def test_a_module_without_source_says_why(name, said):
         find_files(name)
 
 
+def test_finding_a_module_imports_nothing(tmp_path):
+    write(tmp_path / "pack_raises/__init__.py", "import nothing_of_this_name")
+    write(tmp_path / "pack_raises/inner/layers.py")  # A folder without __init__.py is a package as well.
+    (only,) = find_files("pack_raises.inner.layers")
+    assert only[1] == "pack_raises/inner/layers.py"
+    assert "pack_raises" not in sys.modules
+
+
 def test_a_parent_package_that_raises_shows_the_users_traceback(tmp_path):
     write(tmp_path / "pack_raises/__init__.py", "import nothing_of_this_name")
     write(tmp_path / "pack_raises/layers.py")
+    ((path, display),) = find_files("pack_raises.layers")
     with pytest.raises(LoadError) as caught:
-        find_files("pack_raises.layers")
+        load(path, display)
     assert "nothing_of_this_name" in caught.value.traceback_of_the_user
+    assert "importlib" not in caught.value.traceback_of_the_user
 
 
 @pytest.mark.parametrize(("name", "said"), [("book.ipynb", "nbconvert"), ("notes.txt", "not a Python file")])
@@ -205,6 +216,7 @@ def test_a_module_that_fails_shows_the_users_traceback_alone(tmp_path, text, sai
     assert "broken.py" in caught.value.traceback_of_the_user
     assert "loading.py" not in caught.value.traceback_of_the_user
     assert "importlib" not in caught.value.traceback_of_the_user
+    assert "ast.py" not in caught.value.traceback_of_the_user
     assert "broken" not in sys.modules
 
 

@@ -74,6 +74,21 @@ def test_sizes_of_a_constructor(name):
     assert first(name, "x").size == name
 
 
+def test_a_bias_of_forward_is_an_array_and_of_a_constructor_a_switch():
+    def options_of(construction):
+        return options(Parameter("bias"), Context(("x", "bias"), "f", construction=construction), None, "")
+
+    assert options_of(frozenset())[0].described.shape == ("bias_0",)
+    assert options_of(frozenset({"bias"}))[0].value is True
+    assert ("1", "1") in [o.described.shape for o in options_of(frozenset()) if o.described is not None]
+
+
+def test_images_without_channels():
+    (_, _, planes) = templates(Context(("input", "filter", "bias"), "ScipyConv2dFunction"), ("input", "filter", "bias"))
+    shapes = {name: described.shape for name, described in planes.items()}
+    assert shapes == {"input": ("H", "W"), "filter": ("HH", "WW"), "bias": ("1", "1")}
+
+
 def test_a_generator():
     assert isinstance(first("rng", "x").value, np.random.Generator)
 

@@ -55,6 +55,28 @@ def test_tests_checks_and_private_ones_are_left_out(found):
     assert found(text) == []
 
 
+def test_a_private_name_says_nothing_against_what_a_library_marks(found):
+    pytest.importorskip("torch")
+    text = """
+    import torch
+    class _Square(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+        @staticmethod
+        def backward(ctx, g):
+            x, = ctx.saved_tensors
+            return 2 * g * x
+    class test_Square(_Square):
+        @staticmethod
+        def forward(ctx, x): return x
+        @staticmethod
+        def backward(ctx, g): return g
+    """
+    assert found(text) == [("_Square", "torch-function")]
+
+
 def test_an_empty_module(found):
     assert found("") == []
 

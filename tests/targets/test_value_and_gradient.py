@@ -165,3 +165,50 @@ def test_a_second_backward_calls_again(tmp_path):
     assert agrees(case)
     run = case.callings[0].start({"x": X})
     assert np.allclose(2 * run.backward()["x"], run.backward()["x"])
+
+
+@pytest.mark.parametrize(
+    ("returned", "right"),
+    [
+        ("grad / len(y)", True),
+        ("grad * (1 / len(y))", True),
+        ("-(-grad) / len(y) + 0 * w", True),
+        ("grad / len(y) + 0.1 * w", False),
+        ("(grad + w) / len(y)", False),
+    ],
+)
+def test_a_gradient_that_is_scaled_where_it_is_returned(returned, right, tmp_path):
+    source = f"""
+def fit(w, X, y):
+    r = X @ w - y
+    loss = 0.5 * (r @ r) / len(y)
+    grad = X.T @ r
+    return loss, {returned}
+"""
+    case = only(source, tmp_path).bind({"w": X[0], "X": X, "y": rng.normal(size=4)})
+    assert case.wrt == ("w",)
+    assert agrees(case) is right
+
+
+@pytest.mark.parametrize("returned", ["dscores @ W.T", "dscores * x", "W / dscores", "dscores + dW", "np.sum(dscores)"])
+def test_the_gradient_of_something_else_is_not_claimed(returned, tmp_path):
+    source = f"""
+def f(x, W):
+    loss, dscores, dW = 1.0, x, W
+    return loss, {returned}
+"""
+    assert all_of(source, tmp_path) == []
+
+
+def test_the_value_may_be_an_expression_where_the_function_is_called_after_it(tmp_path):
+    source = """
+def squared_loss(x):
+    dx = 2 * x
+    return np.sum(x ** 2), dx
+def something(x):
+    dx = 2 * x
+    return np.sum(x ** 2), dx
+"""
+    (found,) = all_of(source, tmp_path)
+    assert found.name == "squared_loss"
+    assert agrees(found.bind({"x": X}))

@@ -1,0 +1,158 @@
+"""Whether an entry that differs is a mistake, or what is left where rounding has eaten its digits.
+
+Three things look like mistakes beside a reference and are none. A formula such as ``(x cos x - sin x) / x**2`` loses all its
+digits near 0, though it is right: its errors then change erratically from point to point, and are gone at a plain point. A
+function that is constant on small scales and slopes on large ones is a staircase or was rounded, and nobody can tell which: a
+gradient of 0 is right for the staircase. And where forward is noisy, slopes can be told over large steps alone, with a kink
+between: then the claim's average over such a step is the slope, though the claim at the point is another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gradtool.references.plateau import plateau_difference
+from gradtool.references.quick import quick_gradient
+from gradtool.references.sampling import EPSILON, Array, Evaluable, Measure, Samples
+
+Index = tuple[int, ...]
+Claimed = Callable[[Array], Array | None]
+"""Backward's gradient of the input, or None, where that input has these values."""
+PLAIN_POINTS = 2
+DIGITS = 30.0
+"""By this much more a reference may be off there: single precision is still told from it."""
+SHIFTS = 0.25 * np.array([-1.0, -0.8, -0.55, -0.35, 0.0, 0.3, 0.6, 0.75, 1.0])
+ERRATIC = 0.25
+"""Errors whose second differences keep this share of their size follow no smooth curve of some few percent a step."""
+FACTORS = np.array([0.11, 0.19, 0.31, 0.47, 0.83, 1.0, 1.7, 2.3, 3.1, 4.7, 6.1, 7.9, 11.0, 13.0])
+CROSSINGS = 3
+"""Errors that change their sign so often over two decades follow no rule either."""
+PLAIN = 0.7123
+EXACT = 1e-10
+"""A share of the gradient that its errors must be below at a plain point; single precision leaves more."""
+MIDPOINTS = 33
+AVERAGED = 0.25
+"""The average of the claim must explain the difference but for this share."""
+LOUD = 10.0
+"""The noise over the step of an average is smaller than the difference by this factor."""
+FINE = 2.0**-12
+"""Over smaller steps than that, beside the size of the entry, no kink is hidden."""
+STEPS = 2.0 ** -np.arange(10.0, 41.0, 2.0)
+SMALLEST = 3
+UNITS = 64
+
+
+def loses_its_digits(
+    function: Evaluable, name: str, at: Array, index: Index, upstream: Array, claimed: Claimed
+) -> bool:
+    """Whether an entry's errors are erratic beside the point, and all errors are gone where the input has plain values."""
+    if at[index] == 0 or not _right_at_a_plain_point(function, name, at, upstream, claimed):
+        return False
+    near = _errors(SHIFTS, function, name, at, index, upstream, claimed)
+    if near is None:
+        return False
+    bends = np.abs(near[2:] - 2 * near[1:-1] + near[:-2])
+    if np.median(bends) > ERRATIC * np.max(np.abs(near)):
+        return True
+    far = _errors(FACTORS - 1, function, name, at, index, upstream, claimed)
+    return far is not None and int(np.count_nonzero(far[1:] * far[:-1] < 0)) >= CROSSINGS
+
+
+def _right_at_a_plain_point(function: Evaluable, name: str, at: Array, upstream: Array, claimed: Claimed) -> bool:
+    sign, size, rng = np.where(at < 0, -1.0, 1.0), np.abs(at), np.random.default_rng(8128)
+    for _ in range(PLAIN_POINTS):
+        spread = 1 + 0.3 * rng.random(at.shape)
+        plain = sign * np.where((size >= 0.1) & (size <= 10), 1.3 * size * spread + 0.1, PLAIN * spread)
+        mine = claimed(plain)
+        if mine is None or mine.shape != at.shape:
+            return False
+        right = quick_gradient(_Beside(function, name, plain), {name: plain}, upstream, [name])[name]
+        limit = EXACT * float(np.max(np.abs(right.value), initial=0.0))
+        if not ((np.abs(mine - right.value) <= limit + right.error) & (right.error <= DIGITS * limit)).all():
+            return False
+    return True
+
+
+def _errors(
+    shifts: Array, function: Evaluable, name: str, at: Array, index: Index, upstream: Array, claimed: Claimed
+) -> Array | None:
+    """The claim's errors where the entry is moved by these shares of itself; None where either side has none."""
+    found = []
+    for shift in shifts:
+        moved = at.copy()
+        moved[index] *= 1 + shift
+        mine = claimed(moved)
+        if mine is None or mine.shape != at.shape or not np.isfinite(mine[index]):
+            return None
+        right = plateau_difference(_Beside(function, name, moved), name, moved, index, upstream)
+        if right is None:
+            return None
+        found.append(float(mine[index]) - right[0])
+    return np.array(found)
+
+
+def agrees_on_average(
+    function: Evaluable,
+    name: str,
+    at: Array,
+    index: Index,
+    upstream: Array,
+    claimed: Claimed,
+    apart: float,
+    unit: float,
+) -> bool:
+    """Whether the claim's average over the smallest step that shows a difference of ``apart`` is the slope over that step,
+    where such a step is large. ``unit`` is forward's noise as a share of its output."""
+    measure = Measure.of(function, upstream)
+    x = float(at[index])
+    half = LOUD * 2 * max(unit, EPSILON) * measure.magnitude / apart
+    if not half > FINE * max(1.0, abs(x)) or not np.isfinite(half):
+        return False
+    ends: Any = np.repeat(at[None], 2, axis=0)
+    ends[(slice(None), *index)] = x - half, x + half
+    change = measure.contract(function.many(name, ends).outputs)[0]
+    mine = []
+    for share in (np.arange(MIDPOINTS) + 0.5) / MIDPOINTS:
+        moved = at.copy()
+        moved[index] = x + half * (2 * share - 1)
+        found = claimed(moved)
+        if found is None or found.shape != at.shape or not np.isfinite(found[index]):
+            return False
+        mine.append(float(found[index]))
+    return bool(abs(np.mean(mine) - (change[1] - change[0]) / (2 * half)) <= AVERAGED * apart)
+
+
+class _Beside:
+    """``function`` with its base point moved to where the input ``name`` is ``at``."""
+
+    def __init__(self, function: Evaluable, name: str, at: Array) -> None:
+        self._function = function
+        self._base = np.asarray(function.many(name, at[None]).outputs[0])
+        self.roundoff = float(getattr(function, "roundoff", 2.0**-53))
+
+    def base(self) -> Array:
+        return self._base
+
+    def many(self, name: str, points: Array) -> Samples:
+        return self._function.many(name, points)
+
+    def noise(self) -> Array | None:
+        return self._function.noise()
+
+
+def stands_still(
+    function: Evaluable, name: str, at: Array, index: Index, upstream: Array, slope: float, roundoff: float
+) -> bool:
+    """Whether the function is constant on either side of the point (with a jump between, perhaps), over the smallest steps of an
+    entry at which the slope over large ones would show in the precision of what it returns."""
+    measure = Measure.of(function, upstream)
+    steps = STEPS * max(1.0, abs(float(at[index])))
+    points: Any = np.repeat(at[None], 2 * len(steps), axis=0)
+    points[(slice(None), *index)] += np.concatenate((steps, -steps))
+    change = measure.contract(function.many(name, points).outputs)[0]
+    seen = abs(slope) * steps > UNITS * max(EPSILON, 2 * roundoff) * measure.magnitude
+    up, down = (side[seen][-SMALLEST:] for side in np.split(change, 2))
+    return bool(np.count_nonzero(seen) >= SMALLEST and np.ptp(up) == 0 and np.ptp(down) == 0)
