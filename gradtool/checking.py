@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from gradtool.diagnosis.causes import name_cause
 from gradtool.diagnosis.hygiene import Trial, differs, find_hygiene
 from gradtool.diagnosis.suspect import Sight, Suspect
+from gradtool.references.sampling import DOMAIN_ERRORS
 from gradtool.results import Cause, GradientResult, Hygiene, Outcome, Point, TargetResult, Verdict
 from gradtool.target import Calling, Case, PlainRun, Run, Target, Values
 from gradtool.targets.points import Chosen, branch_points, random_points, tie_points
@@ -441,8 +442,14 @@ class _Examination:
             if glance and judge.agrees_along_directions(look.gradients, seed=self.settings.seed):
                 return
             look.judgements = judge.judge(look.gradients)
+            self._note_where_forward_raised(judge.function.raised)
         except NotNumbersError as error:
             raise UnsupportedError(str(error)) from None
+
+    def _note_where_forward_raised(self, error: BaseException | None) -> None:
+        """Beside the point; a domain error is no news, others may be a mistake in forward."""
+        if error is not None and not isinstance(error, DOMAIN_ERRORS):
+            self.notes.append(f"beside the point forward raised {type(error).__name__}: {error}; taken as the end of its domain")
 
     def _enter(self, look: _Look) -> None:
         """The judgements at a point as results."""

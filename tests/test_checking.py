@@ -162,7 +162,7 @@ def test_a_backward_that_is_not_implemented_is_skipped():
     assert "later" in report.notes[-1]
 
 
-@pytest.mark.parametrize("forward", [lambda x: x + 1j, lambda x: (x > 0), lambda x: np.array([None, x.sum()])])
+@pytest.mark.parametrize("forward", [lambda x: x + 1j, lambda x: x > 0, lambda x: np.array([None, x.sum()])])
 def test_outputs_that_cannot_be_checked_are_skipped(forward):
     assert gradtool.check(forward, lambda d, x: d, inputs=[B]).verdict is Outcome.SKIPPED
 
@@ -254,9 +254,7 @@ def test_no_points_beside_the_given_one_where_none_are_wanted():
     def backward(d, x):
         return np.where(x > 5, 1.0, 1 / (1 + np.exp(-x))) * d
 
-    report = gradtool.check(
-        lambda x: np.logaddexp(0, x), backward, inputs=[B], settings=gradtool.Settings(points=0)
-    )
+    report = gradtool.check(lambda x: np.logaddexp(0, x), backward, inputs=[B], settings=gradtool.Settings(points=0))
     assert report.verdict is Outcome.OK
 
 
@@ -537,7 +535,9 @@ def test_results_are_the_same_bytes_for_the_same_seed():
     one = gradtool.check(affine, affine_backward, inputs=[X, W, B])
     random.seed(2)
     two = gradtool.check(affine, affine_backward, inputs=[X, W, B])
-    figures = [[(g.worst.yours, g.worst.reference, g.worst.error, g.detectable) for g in r.gradients] for r in (one, two)]
+    figures = [
+        [(g.worst.yours, g.worst.reference, g.worst.error, g.detectable) for g in r.gradients] for r in (one, two)
+    ]
     assert figures[0] == figures[1]
 
 
@@ -565,3 +565,113 @@ def test_verdicts_of_gradients_are_the_words_of_the_contract():
     report = gradtool.check(affine, affine_backward, inputs=[X, W, B])
     assert isinstance(report.gradients[0].verdict, Verdict)
     assert str(report.verdict) == "OK"
+
+
+# Right code at nasty points ---------------------------------------------------------------------------------------------
+
+
+def relu_net(x, w1, b1, w2):
+    return np.maximum(x @ w1 + b1, 0) @ w2
+
+
+def relu_net_backward(at_zero):
+    def backward(dout, x, w1, b1, w2):
+        a = x @ w1 + b1
+        da = (dout @ w2.T) * ((a >= 0) if at_zero else (a > 0))
+        return da @ w1.T, x.T @ da, da.sum(axis=0), np.maximum(a, 0).T @ dout
+
+    return backward
+
+
+@pytest.mark.parametrize("at_zero", [False, True])
+@pytest.mark.parametrize("case", ["a row of zeros", "all zeros", "zero weights", "dead", "one-hot"])
+def test_a_net_of_relus_whose_kinks_meet_is_not_wrong(case, at_zero):
+    rng = np.random.default_rng(5)
+    x, w1, b1, w2 = rng.standard_normal((4, 3)), rng.standard_normal((3, 5)), np.zeros(5), rng.standard_normal((5, 2))
+    if case == "a row of zeros":
+        x[1] = 0
+    elif case == "all zeros":
+        x[:] = 0
+    elif case == "zero weights":
+        w1[:] = 0
+    elif case == "dead":
+        b1 -= 100
+    else:
+        x, w1 = np.eye(4, 3), np.round(w1)
+    assert gradtool.check(relu_net, relu_net_backward(at_zero), inputs=[x, w1, b1, w2]).verdict is not Outcome.WRONG
+
+
+def symmetric_log(a, x):
+    return np.log(x @ a @ x)
+
+
+def symmetric_log_backward(dout, a, x):
+    return dout * np.outer(x, x) / (x @ a @ x), 2 * dout * (a @ x) / (x @ a @ x)
+
+
+def test_a_rule_for_symmetric_matrices_is_right_where_the_given_one_is():
+    a = np.array([[2.0, 0.3, 0.1], [0.3, 1.5, -0.2], [0.1, -0.2, 1.0]])
+    assert gradtool.check(symmetric_log, symmetric_log_backward, inputs=[a, np.ones(3) * 0.7]).verdict is Outcome.OK
+
+
+def interpolated(x, knots, values):
+    return np.interp(x, knots, values)
+
+
+def interpolated_backward(dout, x, knots, values):
+    i = np.searchsorted(knots, x) - 1
+    width, share = knots[i + 1] - knots[i], (x - knots[i]) / (knots[i + 1] - knots[i])
+    slope = (values[i + 1] - values[i]) / width
+    dk, dv = np.zeros_like(knots), np.zeros_like(values)
+    np.add.at(dk, i, dout * slope * (share - 1))
+    np.add.at(dk, i + 1, -dout * slope * share)
+    np.add.at(dv, i, dout * (1 - share))
+    np.add.at(dv, i + 1, dout * share)
+    return dout * slope, dk, dv
+
+
+def test_sorted_knots_stay_sorted():
+    inputs = [np.array([0.4, 0.7, 1.1]), np.array([0.0, 0.5, 1.0, 9.0]), np.array([1.0, -0.3, 2.0, 0.4])]
+    report = gradtool.check(interpolated, interpolated_backward, inputs=inputs)
+    assert all("sorted" not in str(g.reason) for g in report.gradients)
+    assert report.gradients[1].point.kind == "given"
+
+
+@pytest.mark.parametrize(("forward", "backward", "x", "verdict"), [
+    (lambda x: np.log(1 + np.exp(x)), lambda d, x: d / (1 + np.exp(-x)), np.array([-67.0, -250.0]), "OK"),
+    (np.floor, lambda d, x: 0 * d, np.array([1e4 + 0.3, -7e3 - 0.2]), "UNDECIDED"),
+    (np.sign, lambda d, x: 0 * d, np.zeros(3), "UNDECIDED"),
+    (lambda x: x - np.floor(x), lambda d, x: d, np.array([1.0, 2.5]), "UNDECIDED"),
+    (np.sinc, lambda d, x: d * (np.cos(np.pi * x) - np.sinc(x)) / x, np.array([3e-7, -2e-6, 0.4]), "UNDECIDED"),
+    (np.tanh, lambda d, x: d * (1 - np.tanh(x) ** 2), np.zeros((0, 3)), "OK"),
+    (lambda x: x * x, lambda d, x: (2 * d * x).tolist(), np.array([0.3, -1.2, 0.8]), "OK"),
+    (lambda x: x * x, lambda d, x: (2 * d * x).tolist(), np.array([[0.3, -1.2], [0.8, 0.1]]), "OK"),
+    (lambda x: x * x, lambda d, x: [2 * d * x], np.array([0.3, -1.2, 0.8]), "OK"),
+    (lambda x: x * x, lambda d, x: [2 * d * x], np.array([0.3]), "OK"),
+    (lambda x: x * x, lambda d, x: (2 * d * x).tolist(), np.array([0.3]), "OK"),
+])  # fmt: skip
+def test_right_code_at_a_nasty_point(forward, backward, x, verdict):
+    report = gradtool.check(forward, backward, inputs=[x], settings=gradtool.Settings(points=0))
+    assert str(report.verdict) == verdict, report.gradients
+    assert str(gradtool.check(forward, backward, inputs=[x]).verdict) != "WRONG"
+
+
+def test_an_assertion_guards_the_domain_and_is_noted():
+    def log(x):
+        assert (x > 0).all(), "x must be positive"
+        return np.log(x)
+
+    report = gradtool.check(log, lambda d, x: d / x, inputs=[np.array([1e-3, 1.0])])
+    assert report.verdict is Outcome.OK
+    assert any("x must be positive" in note for note in report.notes)
+
+
+def test_waves_shorter_than_the_steps_are_no_slope_of_zero():
+    def forward(x, y):
+        return np.sin(50 * x).sum() + y * y
+
+    def backward(d, x, y):
+        return 50 * d * np.cos(50 * x), 2 * d * y
+
+    report = gradtool.check(forward, backward, inputs=[np.array([-8.0, 10353975.587140316]), np.array([8e7, 1.0])])
+    assert report.verdict is not Outcome.WRONG

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -229,7 +230,7 @@ def test_a_folder_of_samples_at_once_in_a_process_of_its_own():
     result = subprocess.run(
         [sys.executable, "-m", "gradtool", "check", *(f"samples/gradients/{name}" for name in names), "--format",
          "concise", "--jobs", "2"],
-        cwd=TOP, capture_output=True, text=True, timeout=300, check=False,
+        cwd=TOP, env={**os.environ, "PYTHONPATH": str(TOP)}, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert result.returncode == 1, result.stderr
     assert result.stderr == ""

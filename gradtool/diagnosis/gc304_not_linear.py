@@ -30,6 +30,7 @@ LINEAR = 1e-5
 UNITS = 64
 """Units of roundoff by which a precision lower than that breaks it."""
 ZERO = 1e-7
+DRAWS = 3
 
 
 def find(trial: Trial) -> Iterator[str]:
@@ -56,13 +57,28 @@ def find(trial: Trial) -> Iterator[str]:
         with np.errstate(invalid="ignore"):
             if np.max(np.abs(zero), initial=0.0) > ZERO * np.max(np.abs(one), initial=0.0):
                 yield f"the gradient of {name} is not zero where the upstream gradient is"
-            elif np.max(np.abs(both - factors[0] * one - factors[1] * two), initial=0.0) > limit:
+                continue
+            apart = float(np.max(np.abs(both - factors[0] * one - factors[1] * two), initial=0.0))
+            if apart > limit and apart > UNITS * _rounding(trial, name, sum_, both):
                 yield f"the gradient of {name} is not linear in the upstream gradient"
 
 
 def _float(trial: Trial, upstream: list[np.ndarray] | tuple[np.ndarray, ...]) -> dict[str, np.ndarray]:
     found = trial.arrays(trial.again(upstream))
     return {name: np.array(value, dtype=np.float64) for name, value in found.items()}
+
+
+def _rounding(trial: Trial, name: str, upstream: list[np.ndarray], gradient: np.ndarray) -> float:
+    """How far the gradient moves where the upstream gradients change in their last digit: much, where large parts cancel."""
+    rng, moved = np.random.default_rng(314159), 0.0
+    for _ in range(DRAWS):
+        nudged = [
+            np.asarray(u * (1 + np.finfo(u.dtype).eps * rng.choice((-1.0, 1.0), size=u.shape)), dtype=u.dtype)
+            for u in upstream
+        ]
+        again = _float(trial, nudged).get(name, gradient)
+        moved = max(moved, float(np.max(np.abs(again - gradient), initial=0.0)))
+    return moved
 
 
 def _roundoff(trial: Trial, name: str) -> float:

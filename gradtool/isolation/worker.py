@@ -33,6 +33,8 @@ from gradtool.targets.scope import MISSING, Scope
 from gradtool.tracebacks import user_traceback
 
 PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
+PATIENCE = 2.0
+"""What takes longer, in spare seconds of the task, is not run again and again."""
 NO_INPUTS = "no inputs found"
 """How the reason begins where a target is skipped as nobody could make inputs for it."""
 BUG = "this is a bug in gradtool, please report it with the text below"
@@ -136,6 +138,9 @@ def look_at(found: Found, scope: Scope, task: Task) -> Result:
 def looked_into(result: TargetResult, target: Target, scope: Scope, names: Names, task: Task) -> TargetResult:
     """The result with what the task asks for beyond a verdict: a self-test where it is OK, a minimal case where it fails."""
     settings = Settings(**task.settings)
+    if (task.self_test or task.reproduce) and result.seconds > PATIENCE * task.spare_seconds:
+        note = f"{'not reproduced' if result.fails else 'no self-test'}: the check alone took {result.seconds:.0f} s"
+        return replace(result, notes=(*result.notes, note))
     if task.self_test:
         result = replace(result, self_test=self_test(target, result, settings, seconds=task.spare_seconds))
     if task.reproduce and result.fails:
@@ -173,7 +178,8 @@ def listed(target: Target) -> TargetResult:
     given, *others = target.cases
     notes = [*target.notes, f"called as {', else as '.join(calling.description for calling in given.callings)}"]
     if others:
-        notes.append(f"also with {'; '.join(case.label or 'other values' for case in others)}")
+        labels = [case.label or "other values" for case in others]
+        notes.append("also " + "; ".join(one if one.startswith("with") else f"with {one}" for one in labels))
     return TargetResult(
         target.id, target.convention, target.forward, target.backward, Outcome.SKIPPED, target.file, target.line,
         inputs={name: np.shape(value) for name, value in given.values.items()}, input_source=target.input_source,

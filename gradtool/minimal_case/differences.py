@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -23,11 +25,12 @@ STEPS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 """Steps to try, relative to the entry."""
 MARGIN = 4.0
 """By how many tolerances a gradient has to be off."""
-RELATIVE = 1e-7
-UNITS = 64.0
+RELATIVE, UNITS = 2e-9, 64.0
+"""What a right gradient may be off by at least, relative to its size, and in units of roundoff where that is more."""
 UNSURE = 1e-2
 """How large a tolerance may be, relative to the difference, where there is no number to compare with."""
 MOST_PAIRS = 2
+"""Pairs of entries that are moved together, for each entry that is looked at."""
 SHRINKS = 0.75
 """The one-sided differences of a smooth function draw together by half where the step is halved."""
 
@@ -99,10 +102,12 @@ def _one_sided(
 
 
 class Prober:
-    """Looks at single cases of one calling. ``checks`` counts those at which forward ran."""
+    """Looks at single cases of one calling. ``checks`` counts those at which forward ran. After ``until`` (of ``time.monotonic``)
+    nothing more is seen."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, until: float = inf) -> None:
         self.caller = caller
+        self.until = until
         self.checks = 0
 
     def upstream(self, values: Values, seed: int) -> tuple[Array, ...] | None:
@@ -182,6 +187,8 @@ class Prober:
         single = _indices(np.shape(value), first, most, yours if kind == "not finite" else None)
         together = _equal_pairs(value, most) if kind == "tie" else ()
         for indices in (*((index,) for index in single), *together):
+            if monotonic() > self.until:
+                return None
             found = differences(loss, value, indices, size, unit)
             if found is None:
                 continue

@@ -29,6 +29,8 @@ CHECKS = 200
 CONFIRMATIONS = 24
 SECONDS = 10.0
 """After this no new attempt is made, and the smallest case so far is given."""
+GRACE = 2.0
+"""After this much longer the attempt that is under way is given up."""
 LENGTHS = (1, 2, 3, 4)
 SIMPLE = (0.0, 1.0, -1.0, 2.0, 0.5)
 """Numbers to put in place of others, the simplest first."""
@@ -55,7 +57,7 @@ def shrink(
         raise NotShownError(f"no gradient is wrong, but {codes}" if codes else "no gradient is wrong")
     for found in wrong:
         with contained():
-            shrinking = _Shrinking(target, result, found, settings or Settings(), checks, monotonic() + seconds)
+            shrinking = _Shrinking(target, result, found, settings or Settings(), checks, seconds)
             if shrinking.begin():
                 return shrinking.run()
     names = ", ".join(found.name for found in wrong)
@@ -73,14 +75,21 @@ class _Attempt:
 
 class _Shrinking:
     def __init__(
-        self, target: Target, result: TargetResult, found: GradientResult, settings: Settings, checks: int, until: float
+        self,
+        target: Target,
+        result: TargetResult,
+        found: GradientResult,
+        settings: Settings,
+        checks: int,
+        seconds: float,
     ) -> None:
-        self.target, self.found, self.until = target, found, until
+        self.target, self.found = target, found
+        self.until = until = monotonic() + seconds
         self.settings = replace(settings, points=0)
         self.base = _case_of(target, found)
         self.calling = _calling_of(self.base, result)
         self.caller = Caller(self.calling, target.generators, settings.seed)
-        self.prober = Prober(self.caller)
+        self.prober = Prober(self.caller, until + GRACE)
         self.cause, self.code = found.cause, _code(found.cause)
         self.checks, self.confirmations = checks, CONFIRMATIONS
         fine = {one.name for one in result.gradients if one.verdict is not Verdict.WRONG}
@@ -94,6 +103,8 @@ class _Shrinking:
         for tie in (False, True):
             for values in self._starts():
                 for seed in range(UPSTREAMS):
+                    if monotonic() > self.prober.until:
+                        return False
                     upstream = self.prober.upstream(values, seed)
                     failure = None if upstream is None else self._look(values, upstream, tie=tie)
                     if upstream is not None and failure is not None:

@@ -17,6 +17,8 @@ FRACTION = 0.7390851332151607
 """The mantissa of all steps; no other method here uses it."""
 OCTAVES = 46
 SAFETY = 4.0
+CONTRADICTED = 4.0
+"""Slopes further apart than so many times their errors contradict each other."""
 BEND = 0.7
 """One-sided slopes whose difference keeps this share of itself when the step falls to a quarter belong to a kink."""
 
@@ -24,8 +26,8 @@ BEND = 0.7
 def plateau_difference(
     function: Evaluable, name: str, at: Any, index: tuple[int, ...], upstream: Any, noise: float = 0.0
 ) -> tuple[float, float] | None:
-    """``(value, error)`` of ``d sum(upstream * output) / d at[index]``; None where the steps do not agree on one, or where the
-    slopes on the two sides differ.
+    """``(value, error)`` of ``d sum(upstream * output) / d at[index]``; None where the steps do not agree on one, smaller
+    steps contradict it, or the slopes on the two sides differ.
 
     ``noise`` is what is known of the function's own noise, as a share of the size of its output. Takes some hundred
     evaluations.
@@ -54,6 +56,10 @@ def plateau_difference(
         doubt[~np.isfinite(doubt)] = np.inf
         best = int(np.argmin(doubt))
         if not np.isfinite(doubt[best]):
+            return None
+        # Over a step of many waves a bounded function has no slope: what smaller steps say for sure counts.
+        apart = np.abs(slope[best + 1 :] - slope[best])
+        if (apart > CONTRADICTED * SAFETY * (doubt[best + 1 :] + doubt[best])).any():
             return None
         bend = np.abs(up / h_up + down / h_down)
         loud = 4 * bound / np.minimum(h_up, h_down)

@@ -316,11 +316,11 @@ class _Maker:
 
     def _why_unknown(self, bound: _Bound, fixed: Mapping[str, Any]) -> str | None:
         """Why backward says nothing by raising: it raises something else with other shapes of an input that forward ignores, or
-        there is a size that no shape says anything about."""
+        there is a size that forward ignores."""
         if bound.problem != 2:
             return None
         first = _raised(bound.case)
-        if loose := _loose_sizes(bound):
+        if loose := self._loose_sizes(bound):
             guesses = ", ".join(_told(name, bound.values[name]) for name in loose)
             return f"{self.found.backward} raised {first} with the guess {guesses}; add {self._remedy(loose)}"
         if not _ignored(bound):
@@ -332,6 +332,21 @@ class _Maker:
             f"{self.found.backward} raised {first} with a guess for {names}, whose shape does not matter to "
             f"{self.found.forward}; add {self._remedy(list(_ignored(bound)))}"
         )
+
+    def _loose_sizes(self, bound: _Bound) -> list[str]:
+        """The numbers that were guessed as sizes and that forward ignores."""
+        found: list[str] = []
+        for name, option in bound.accepted.layout.chosen.items() if bound.accepted is not None else ():
+            if option.size is not None and name in bound.values:
+                outputs, others = (
+                    accepted_output(self.found.try_forward, {**bound.values, name: bound.values[name] + more})
+                    for more in (0, 1)
+                )
+                if outputs is None or others is None or len(outputs) != len(others):
+                    continue
+                if all(np.array_equal(one, other) for one, other in zip(outputs, others, strict=True)):
+                    found.append(name)
+        return found
 
     def _of_one(self, bound: _Bound, fixed: Mapping[str, Any]) -> _Bound:
         """Backward raises, and does not for a single example: code may be written for one at a time, as a column or row."""
@@ -708,17 +723,6 @@ def _may_replace(best: _Bound, mine: Layout, other: Layout) -> bool:
         if name in unsummed and _long_axes(other, name) > _long_axes(mine, name):
             return False
     return True
-
-
-def _loose_sizes(bound: _Bound) -> list[str]:
-    """The numbers that were guessed as sizes and are no size of any array."""
-    if bound.accepted is None:
-        return []
-    layout = bound.accepted.layout
-    dimensions = [dimension for name in layout.chosen for dimension in layout.shape(name) or ()]
-    bound_to = {letter for dimension in dimensions for letter in letters_of(dimension)}
-    sizes = {name: option.size for name, option in layout.chosen.items() if option.size is not None}
-    return [name for name, size in sizes.items() if not bound_to & set(letters_of(layout.resolved(size)))]
 
 
 def _is_array(option: Option) -> bool:

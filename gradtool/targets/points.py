@@ -152,7 +152,7 @@ def _numbers(value: Any) -> Array:
 
 
 def _like(value: Any, numbers: Array) -> Any:
-    return numbers.astype(value.dtype) if isinstance(value, np.ndarray) else float(numbers)
+    return np.asarray(numbers, dtype=value.dtype) if isinstance(value, np.ndarray) else float(numbers)
 
 
 def _has_both_signs(value: Any) -> bool:

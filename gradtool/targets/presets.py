@@ -413,10 +413,10 @@ def templates(context: Context, names: Collection[str]) -> list[Mapping[str, Des
         add({data: ("T", "D"), **square})
     if {"Wx", "Wh"} <= set(names):
         gates = "4*H" if "lstm" in words else "3*H" if "gru" in words else "H"
-        step = "prev_h" in names or "step" in words or "cell" in words
+        step = bool({"prev_h", "h_prev", "hprev"} & set(names)) or "step" in words or "cell" in words
         add({
             data: ("N", "D") if step else ("N", "T", "D"), "Wx": ("D", gates), "Wh": ("H", gates), "b": (gates,),
-            **dict.fromkeys(("h0", "prev_h", "h_prev", "h", "prev_c", "c0", "c_prev", "c"), ("N", "H")),
+            **dict.fromkeys(("h0", "prev_h", "h_prev", "hprev", "h", "prev_c", "c0", "c_prev", "cprev", "c"), ("N", "H")),
         })  # fmt: skip
     if data and "temporal" in words and w:
         add({data: ("N", "T", "D"), w: ("D", "M"), b: ("M",)})

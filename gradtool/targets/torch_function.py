@@ -239,6 +239,10 @@ class _Custom:
                 f"{self.cls.name}.forward is given no array of floats, so there is nothing to differentiate"
             )
         mode = self._mode_for_both(plain)
+        if mode.dtype == loaded_torch().float64:  # What takes doubles is checked with doubles, whatever it was given.
+            varying = {
+                name: value.astype(np.float64) if value.dtype.kind == "f" else value for name, value in varying.items()
+            }
         upstreams = ", ".join(p.name for p in self.backward.parameters[1:]) or "*grad_outputs"
 
         def start(at: Values) -> _Run:

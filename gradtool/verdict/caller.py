@@ -130,7 +130,7 @@ def is_float(value: Any) -> bool:
 
 def like(value: Any, numbers: Array) -> Any:
     """``numbers`` in the form of ``value``: a Python float, or an array of its dtype."""
-    return numbers.astype(value.dtype) if isinstance(value, np.ndarray) else float(numbers)
+    return np.asarray(numbers, dtype=value.dtype) if isinstance(value, np.ndarray) else float(numbers)
 
 
 def checked_outputs(outputs: Sequence[Array]) -> tuple[Array, ...]:

@@ -137,7 +137,7 @@ def _plain_sides(joined: Joined, line: Array, measure: Measure) -> tuple[float, 
     """The smaller and the larger of the plain one-sided slopes along a line, and how far two steps differ on them; the
     doubt is infinite where a step leaves the domain."""
     at = joined.inputs[TOGETHER]
-    steps = STEPS * max(1.0, float(np.max(np.abs(at[line != 0]))))
+    steps = STEPS * _own_scale(at, line)
     signed = np.concatenate((steps, -steps))
     points = at + signed[:, None] * line
     change, magnitude, _ = measure.contract(joined.many(TOGETHER, points).outputs)
@@ -152,21 +152,29 @@ def _plain_sides(joined: Joined, line: Array, measure: Measure) -> tuple[float, 
 
 def several_kinks(joined: Joined, line: Array, measure: Measure, unit: float, excess: float) -> bool:
     """Whether a line through the point meets more than one kink there: beside the point the slope changes at several places,
-    by what counts beside ``excess``, the slope that is to be explained. Also where samples leave the domain."""
+    by what counts beside ``excess``, the slope that is to be explained. Also where samples leave the domain, or
+    rounding hides it."""
     at, rng = joined.inputs[TOGETHER], np.random.default_rng(271828)
     near = BESIDE if unit <= EPSILON else BESIDE_SINGLE
-    scale = max(1.0, float(np.max(np.abs(at[line != 0]))))
+    scale = _own_scale(at, line)
     steps = near * scale * np.concatenate((-REACH[::-1], REACH))
     for _ in range(LINES_BESIDE):
-        beside = at + near * np.maximum(1.0, np.abs(at)) * rng.standard_normal(at.size)
+        beside = at + near * np.where(at == 0, scale, np.abs(at)) * rng.standard_normal(at.size)
         change, magnitude, _ = measure.contract(joined.many(TOGETHER, beside + steps[:, None] * line).outputs)
         if not np.isfinite(change).all():
             return True
         widths = np.diff(steps)
         rounding = 8 * max(EPSILON, unit) * (float(np.max(magnitude)) + measure.magnitude) / widths
+        if not np.median(rounding) < excess / 2:
+            return True
         if _breaks(np.diff(change) / widths, rounding + SAME_SLOPE * excess) > 1:
             return True
     return False
+
+
+def _own_scale(at: Array, line: Array) -> float:
+    """The size of the entries that a line moves; 1 where they are 0."""
+    return float(np.max(np.abs(at[line != 0]))) or 1.0
 
 
 def _breaks(slopes_: Array, limit: Array) -> int:

@@ -224,7 +224,9 @@ class Program:
 
     def values(self, inputs: tuple[Array, ...]) -> list[Array]:
         """All values, in order."""
-        found = [np.asarray(x) if np.asarray(x).dtype == np.longdouble else np.asarray(x, dtype=self.dtype) for x in inputs]
+        found = [
+            np.asarray(x) if np.asarray(x).dtype == np.longdouble else np.asarray(x, dtype=self.dtype) for x in inputs
+        ]
         for step in self.steps:
             found.append(np.asarray(RULES[step.rule].forward(*(found[a] for a in step.arguments))))
         return found
@@ -362,10 +364,16 @@ def judged(program: Program) -> tuple[str, str]:
     verdict = result.verdict.value
     if verdict in ("OK", "SKIPPED"):
         return verdict, ""
-    reasons = "; ".join(f"{g.name}: {g.reason} ({g.point.label or g.point.kind})" for g in result.gradients if g.verdict.value == verdict)
+    reasons = "; ".join(
+        f"{g.name}: {g.reason} ({g.point.label or g.point.kind})"
+        for g in result.gradients
+        if g.verdict.value == verdict
+    )
     reasons += "; ".join(h.message for h in result.hygiene)
     if verdict == "WRONG":
-        points = [list(g.point.inputs.values()) or program.inputs for g in result.gradients if g.verdict.value == "WRONG"]
+        points = [
+            list(g.point.inputs.values()) or program.inputs for g in result.gradients if g.verdict.value == "WRONG"
+        ]
         here = all(is_right(program, [np.asarray(x) for x in point]) for point in points or [program.inputs])
         if here and all(program.kinks([np.asarray(x) for x in point]) > 1 for point in points):
             return "WRONG: conventions meet", reasons
@@ -424,7 +432,9 @@ def main() -> None:
             program = random_program(options.seed, k)
             began = time.perf_counter()
             try:
-                found = planted(program, np.random.default_rng([options.seed, k, 1])) if options.plant else judged(program)
+                found = (
+                    planted(program, np.random.default_rng([options.seed, k, 1])) if options.plant else judged(program)
+                )
             except Exception:
                 found = "CRASH", traceback.format_exc()
             if found is None:
@@ -434,7 +444,9 @@ def main() -> None:
             if any(part and part in kind for part in options.show.split("|")):
                 print(f"#{k} {kind} {time.perf_counter() - began:.2f} s {reasons}\n      {program.text()}", flush=True)
             if sys.stderr.isatty() and k % 20 == 0:
-                print(f"\r{k + 1 - options.first} of {options.count}, {counts.total()} counted", end="", file=sys.stderr)
+                print(
+                    f"\r{k + 1 - options.first} of {options.count}, {counts.total()} counted", end="", file=sys.stderr
+                )
     print(f"{options.count} programs, {time.perf_counter() - start:.0f} s")
     for kind in sorted(counts):
         print(f"{kind:36s}{counts[kind]:8d}")

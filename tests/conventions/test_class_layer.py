@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conventions.looking import look, told, words
+from tests.conventions.looking import causes, look, told, words
 
 NUMPY = "import numpy as np\n"
 
@@ -233,3 +233,43 @@ def test_right_ones_are_ok(name, tmp_path):
     found = words(results := look(NUMPY + RIGHT[name], tmp_path))
     assert "OK" in found.values(), told(results)
     assert set(found.values()) <= {"OK", "SKIPPED"}, told(results)
+
+
+WRONG = {
+    "returns nothing": (
+        "self.dinputs = np.dot(dvalues, self.weights.T)",
+        "self.dinputs = np.dot(dvalues, self.weights)",
+        None,
+    ),
+    "returns one gradient, keeps the parameters' own": ("dout.sum(axis=0)", "dout[0]", {"b": "GC104"}),
+    "gradients in lists": ("np.dot(self.x.T, dout)", "np.dot(self.x.T, dout) / len(dout)", {"W": "GC105"}),
+    "gradients in a dictionary": (
+        'self.grads["bias"] = dout.sum(axis=0, keepdims=True)',
+        "pass",
+        {"bias": "GC107"},
+    ),
+    "forward_pass and backward_pass": (
+        "(1 - np.tanh(self.layer_input) ** 2)",
+        "(1 - self.layer_input**2)",
+        {"X": "GC110"},
+    ),
+    "called, and backward": ("* self.out * (1 - self.out)", "* self.out", {"x": "GC109"}),
+    "a mask kept": ("dx[self.mask] = 0", "dx[~self.mask] = 0", None),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_ones_are_wrong(name, tmp_path):
+    right, wrong, cause = WRONG[name]
+    assert right in RIGHT[name]
+    results = look(NUMPY + RIGHT[name].replace(right, wrong), tmp_path)
+    ((target, result),) = results.items()
+    assert words(results) == {target: "WRONG"}, told(results)
+    if cause is not None:
+        found = {gradient.rpartition(".")[2]: code for gradient, code in causes(result).items()}
+        assert found == cause, told(results)
+
+
+def test_gradients_go_by_their_names_first(tmp_path):
+    results = look(NUMPY + RIGHT["two inputs"].replace("return dx, dy", "return dy, dx"), tmp_path)
+    assert words(results) == {"MulLayer": "OK"}, told(results)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conventions.looking import causes, look, told, words
+from tests.conventions.looking import causes, hygiene, look, told, words
 
 pytest.importorskip("torch", reason="PyTorch is not installed: pip install gradtool[torch]")
 
@@ -138,3 +138,33 @@ def test_wrong_ones_are_wrong(name, tmp_path):
     results = look(LINEAR.replace(right, wrong), tmp_path)
     assert words(results) == {"Linear": "WRONG"}, told(results)
     assert causes(results["Linear"]) == cause, told(results)
+
+
+def test_a_fault_that_shows_without_the_bias_alone(tmp_path):
+    wrong = LINEAR.replace("grad_output.mm(weight)", "grad_output.mm(weight) * (1 if bias is not None else 2)")
+    results = look(wrong, tmp_path)
+    assert words(results) == {"Linear": "WRONG"}, told(results)
+    assert causes(results["Linear"]) == {"input": "GC102"}, told(results)
+    assert results["Linear"]["input"].point.label == "without bias"
+
+
+def test_tensors_from_the_users_own_maker(tmp_path):
+    results = look(LINEAR + """
+
+def linear_inputs():
+    return torch.randn(3, 4), torch.randn(2, 4)
+""", tmp_path)  # fmt: skip
+    assert words(results) == {"Linear": "OK"}, told(results)
+    inputs = results["Linear"].inputs
+    assert (inputs["input"], inputs["weight"]) == ((3, 4), (2, 4))
+    assert hygiene(results["Linear"]) == set(), "float32 is PyTorch's default, and no finding"
+
+
+def test_a_kind_of_tensor_that_is_not_supported(tmp_path):
+    results = look(RIGHT["exponential with its output saved"] + """
+
+def exp_inputs():
+    return {"i": torch.ones(3, dtype=torch.bfloat16)}
+""", tmp_path)  # fmt: skip
+    assert words(results) == {"Exp": "SKIPPED"}, told(results)
+    assert "bfloat16" in results["Exp"].reason

@@ -155,3 +155,12 @@ def test_what_no_entry_shows_is_said(task):
     assert result.verdict is Outcome.WRONG
     assert result.reproduction is None
     assert result.notes[-1] == "not reproduced: no gradient is wrong, but GC301"
+
+
+def test_what_is_slow_is_not_run_again_and_again(task):
+    slow = "import time\n" + MODULE.replace("return x", "time.sleep(0.002)\n    return x")
+    more = task(slow, self_test=True, reproduce=True, spare_seconds=1e-3)
+    square, cube = [one.result for one in worker.messages(more) if isinstance(one, Result)]
+    assert (square.self_test, cube.reproduction) == (None, None)
+    assert square.notes[-1].startswith("no self-test: the check alone took ")
+    assert cube.notes[-1].startswith("not reproduced: the check alone took ")

@@ -158,3 +158,10 @@ def test_no_upstream_where_forward_gives_nothing_to_look_at():
     drawn = prober(np.sin, lambda u, x: u).upstream({"x": X}, 0)
     assert [u.shape for u in drawn] == [(3,)]
     assert np.abs(drawn[0]).min() >= 0.3
+
+
+def test_nothing_is_seen_after_its_time():
+    wrong = prober(np.sin, lambda u, x: -u * np.cos(x))
+    assert wrong.failure({"x": X}, ONES, "x") is not None
+    wrong.until = 0.0
+    assert wrong.failure({"x": X}, ONES, "x") is None

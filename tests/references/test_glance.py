@@ -7,7 +7,9 @@ from gradtool.references.sampling import FunctionEvaluable
 
 def slopes(function, at, line):
     f = FunctionEvaluable(function, {"x": np.asarray(at, dtype=float)})
-    left, right = glance(f, "x", np.asarray(at, dtype=float), np.asarray([line], dtype=float), np.ones(np.shape(f.base())))
+    left, right = glance(
+        f, "x", np.asarray(at, dtype=float), np.asarray([line], dtype=float), np.ones(np.shape(f.base()))
+    )
     return float(left[0]), float(right[0])
 
 
@@ -31,3 +33,9 @@ def test_outside_the_domain_there_is_none():
     left, right = slopes(log, [0.0], [1.0])
     assert np.isnan(left)
     assert right == pytest.approx(1.0, rel=1e-7)
+
+
+def test_an_empty_input_has_lines_without_slopes():
+    f = FunctionEvaluable(lambda x: x * 2.0, {"x": np.zeros((0, 3))})
+    left, right = glance(f, "x", np.zeros((0, 3)), np.zeros((2, 0, 3)), np.ones((0, 3)))
+    assert left.tolist() == right.tolist() == [0.0, 0.0]

@@ -47,3 +47,12 @@ def test_one_entry_of_an_array():
     f.base()
     value, error = plateau_difference(f, "x", np.array([[1.0, 2.0], [3.0, 4.0]]), (1, 0), np.array([2.0, -1.0]))
     assert abs(value - 54.0) <= error < 1e-6
+
+
+def test_over_many_waves_there_is_no_slope():
+    value = found(lambda x: np.sin(50 * x), 1.04e6)
+    assert value is None or abs(value[0] - 50 * np.cos(50 * 1.04e6)) <= value[1]
+
+
+def test_large_steps_are_not_believed_against_small_ones():
+    assert found(np.floor, 1e4 + 0.3) is None

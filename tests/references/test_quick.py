@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gradtool.references.quick import quick_gradient
-from gradtool.references.sampling import FunctionEvaluable
+from gradtool.references.sampling import FunctionEvaluable, Samples
 
 
 def quick(function, x, upstream=1.0):
@@ -53,3 +53,35 @@ def test_a_function_that_is_not_finite_is_unknown():
     found = quick(lambda x: x.sum() * np.inf, [1.0])
     assert np.isinf(found.error).all()
     assert found.reason is not None
+
+
+class TwoInputs:
+    """Counts how many points it is asked for."""
+
+    def __init__(self):
+        self.at = {"x": np.array([0.3, 1.2]), "y": np.array([2.0, -0.4])}
+        self.asked = 0
+
+    def base(self):
+        return np.array([np.sin(self.at["x"]) @ self.at["y"]])
+
+    def many(self, name, points):
+        return self.many_inputs({name: points})
+
+    def many_inputs(self, points):
+        count = len(next(iter(points.values())))
+        self.asked += count
+        rows = [{**self.at, **{name: p[i] for name, p in points.items()}} for i in range(count)]
+        return Samples(np.array([[np.sin(row["x"]) @ row["y"]] for row in rows]))
+
+    def noise(self):
+        return None
+
+
+def test_noise_is_measured_once_for_inputs_that_can_move_together():
+    function = TwoInputs()
+    found = quick_gradient(function, function.at, np.ones(1), ["x", "y"])
+    assert np.abs(found["x"].value - function.at["y"] * np.cos(function.at["x"])).max() < 1e-9
+    assert np.abs(found["y"].value - np.sin(function.at["x"])).max() < 1e-9
+    assert sum(n.evaluations for n in found.values()) == function.asked
+    assert function.asked <= 4 * 6 + 4 * 11

@@ -157,3 +157,15 @@ def test_several_names_and_the_most_specific_docstring_first():
 
 def test_optional():
     assert said("b : ndarray of shape (M,), optional", "b")["b"].optional
+
+
+def test_several_parameters_in_a_line():
+    found = said("X: (m, 2), W1: (2, 3), b1: (3,) or None. Gives predictions of shape (m, 3).", "X", "W1", "b1")
+    assert {name: one.shape for name, one in found.items()} == {"X": ("m", "2"), "W1": ("2", "3"), "b1": ("3",)}
+    assert found["b1"].optional
+    labels = said("x: scores, of shape (N, C); y: labels, of shape (N,), from 0 to C - 1. Returns a loss.", "x", "y")
+    assert (labels["x"].shape, labels["y"].shape, labels["y"].bound) == (("N", "C"), ("N",), "C")
+
+
+def test_a_pair_of_numbers_that_is_a_setting():
+    assert "stride" not in said("x: (20, 10), stride: (2, 2)", "x", "stride")

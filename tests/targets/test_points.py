@@ -71,3 +71,69 @@ def test_the_same_seed_gives_the_same_points():
     values = {"x": RNG(6).standard_normal(5)}
     one, two = list(all_points(values)), list(all_points(values))
     assert all(np.array_equal(a.values["x"], b.values["x"]) for a, b in zip(one, two, strict=True))
+
+
+ROTATION = np.linalg.qr(RNG(8).standard_normal((3, 3)))[0]
+SPD = ROTATION @ np.diag([1.0, 2.0, 5.0]) @ ROTATION.T
+CORRELATION = np.array([[1.0, 0.3, -0.2], [0.3, 1.0, 0.5], [-0.2, 0.5, 1.0]])
+UNIT = RNG(9).standard_normal((4, 3))
+UNIT /= np.linalg.norm(UNIT, axis=1, keepdims=True)
+
+
+def is_symmetric(x):
+    return np.allclose(x, x.T, rtol=0, atol=1e-12 * np.abs(x).max())
+
+
+@pytest.mark.parametrize(
+    ("value", "inside"),
+    [
+        (np.array([0.0, 0.3, 1.2, 2.0]), lambda x: (np.diff(x) >= 0).all()),
+        (np.linspace(-3, 3, 8), lambda x: (np.diff(x) >= 0).all()),
+        (np.array([4.5, 2.0, -1.0]), lambda x: (np.diff(x) <= 0).all()),
+        (np.array([0.0, 1.0, 2.0, 7.0]), lambda x: (np.diff(x) >= 0).all()),
+        (SPD, lambda x: is_symmetric(x) and np.linalg.eigvalsh(x).min() > 0),
+        (np.stack([SPD, 2 * SPD + np.eye(3)]), lambda x: all(np.linalg.eigvalsh(m).min() > 0 for m in x)),
+        (CORRELATION, lambda x: is_symmetric(x) and (np.diag(x) == 1).all() and np.linalg.eigvalsh(x).min() > 0),
+        (SPD - 3 * np.eye(3), is_symmetric),
+        (np.tril(RNG(1).standard_normal((4, 4))), lambda x: (np.triu(x, 1) == 0).all()),
+        (ROTATION, lambda x: np.allclose(x @ x.T, np.eye(3), atol=1e-9)),
+        (UNIT, lambda x: np.allclose(np.linalg.norm(x, axis=1), 1, atol=1e-9)),
+        (np.array([0.6, -0.8]), lambda x: abs(np.linalg.norm(x) - 1) < 1e-9),
+        (np.array([1.5, -1.0, -0.5]), lambda x: abs(x.sum()) < 1e-9),
+        (np.eye(4)[[1, 2, 0]], lambda x: ((x == 0) | (x == 1)).all()),
+        (np.array([0.0, 3.5, 2.0, 0.0]), lambda x: (x >= 0).all()),
+        (np.array([0.0, -3.5, -2.0, 0.0]), lambda x: (x <= 0).all()),
+    ],
+)
+def test_features_that_hardly_come_about_by_accident_are_kept(value, inside):
+    found = list(random_points({"x": value}, ["x"], 5, RNG(0))) + list(all_points({"x": value}))
+    assert found
+    assert all(inside(point.values["x"]) for point in found), [p.values["x"] for p in found]
+
+
+@pytest.mark.parametrize(
+    "value", [np.array([0.0, 0.3, 1.2, 2.0]), SPD, CORRELATION, SPD - 3 * np.eye(3), ROTATION, UNIT]
+)
+def test_and_the_points_are_others_all_the_same(value):
+    (point,) = random_points({"x": value}, ["x"], 1, RNG(0))
+    assert np.abs(point.values["x"] - value).max() > 0.01
+
+
+def test_entries_of_very_different_sizes_keep_them():
+    for point in random_points({"x": np.array([1e8, -1e-8, 1.0])}, ["x"], 5, RNG(0)):
+        assert (np.abs(np.log10(np.abs(point.values["x"])) - [8, -8, 0]) < 1).all()
+
+
+def test_larger_entries_are_not_cut_to_one_number():
+    point = next(p for p in branch_points({"x": 20 * RNG(3).standard_normal(50)}, ["x"], RNG(0)) if p.label == "larger")
+    assert len(np.unique(point.values["x"])) == 50
+
+
+def test_sorted_entries_still_meet_zero():
+    labels = {p.label for p in tie_points({"x": np.array([-2.0, -0.5, 0.3, 1.7])}, ["x"], RNG(0))}
+    assert {"zeros", "equal entries"} <= labels
+
+
+def test_a_number_in_an_array_stays_an_array():
+    values = {"x": np.array(0.3, dtype=np.float32)}
+    assert all(isinstance(point.values["x"], np.ndarray) for point in all_points(values))

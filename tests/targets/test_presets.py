@@ -136,6 +136,7 @@ def test_a_mode_may_be_one_without_backward():
         ("affine_forward", "x w b", "w", ("D", "M")),
         ("conv_forward", "x w b conv_param", "w", ("F", "C", "HH", "WW")),
         ("lstm_step_forward", "x prev_h prev_c Wx Wh b", "b", ("4*H",)),
+        ("LSTM LSTM.forward", "x h_prev c_prev Wx Wh b", "x", ("N", "D")),
         ("rnn_forward", "x h0 Wx Wh b", "x", ("N", "T", "D")),
         ("gru_forward", "x h0 Wx Wh b", "Wx", ("D", "3*H")),
         ("mlp", "x W1 b1 W2 b2", "W2", ("H1", "H2")),

@@ -62,7 +62,10 @@ def test_outside_the_valid_set_at_a_tie():
 def test_inside_the_valid_set_it_is_undecided_with_the_slopes():
     found = judged(lambda x: np.maximum(x, 0), lambda d, x: d * (x > 0), x=np.array([0.0, 1.0, -1.0]))
     assert found.verdict is Verdict.UNDECIDED
-    assert found.reason == "entry [0]: at a tie or kink: 0 lies in the valid set; the slope is 0 to the left and 1.5 to the right"
+    assert (
+        found.reason
+        == "entry [0]: at a tie or kink: 0 lies in the valid set; the slope is 0 to the left and 1.5 to the right"
+    )
 
 
 def test_zero_everywhere_is_ok_within_a_bound():

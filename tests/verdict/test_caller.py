@@ -78,12 +78,11 @@ def test_what_the_users_code_raises_is_told_apart(error):
     assert caught.value.cause is error
 
 
-def test_outside_the_domain_a_row_is_nan_and_other_errors_come_through():
+@pytest.mark.parametrize("error", [ValueError, ZeroDivisionError, AssertionError, RuntimeError, IndexError])
+def test_whatever_forward_raises_beside_the_point_ends_its_domain(error):
     def forward(x):
         if x[0] > 2:
-            raise ValueError("math domain error")
-        if x[0] > 1:
-            raise RuntimeError("broken")
+            raise error("beyond the range")
         return x * 2
 
     caller = caller_of(forward)
@@ -92,8 +91,20 @@ def test_outside_the_domain_a_row_is_nan_and_other_errors_come_through():
     rows = function.many("x", np.array([[0.5, 1.0], [3.0, 1.0]])).outputs
     assert rows[0].tolist() == [1.0, 2.0]
     assert np.isnan(rows[1]).all()
+    assert isinstance(function.raised, error)
+
+
+def test_an_exit_beside_the_point_comes_through():
+    def forward(x):
+        if x[0] > 2:
+            raise SystemExit(3)
+        return x * 2
+
+    caller = caller_of(forward)
+    values = {"x": np.zeros(2)}
+    function = TargetFunction(caller, values, caller.outputs(values))
     with pytest.raises(UserCodeError):
-        function.many("x", np.array([[1.5, 1.0]]))
+        function.many("x", np.array([[3.0, 1.0]]))
 
 
 def test_outputs_that_change_their_size_are_unsupported():

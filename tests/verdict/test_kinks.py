@@ -30,7 +30,9 @@ def outside(function, at, claim, ties, upstream=None):
     return outside_valid_set(joined, np.asarray(claim, dtype=float), ties, u, UNIT)
 
 
-@pytest.mark.parametrize(("claim", "valid"), [(0, True), (1, True), (0.3, True), (-0.1, False), (1.1, False), (2, False)])
+@pytest.mark.parametrize(
+    ("claim", "valid"), [(0, True), (1, True), (0.3, True), (-0.1, False), (1.1, False), (2, False)]
+)
 def test_relu_at_zero_takes_anything_between_its_slopes(claim, valid):
     found = outside(lambda x: np.maximum(x, 0).sum(), [0.0, 2.0], [claim, 1], [(0,)])
     assert (found is None) is valid
@@ -74,3 +76,46 @@ def test_pairs_are_in_order_and_bounded():
     assert all(a < b for a, b in pairs)
     assert len(pairs) <= 60
     assert pairs_of([3], np.random.default_rng(0)) == []
+
+
+# Several kinks on one line ---------------------------------------------------------------------------------------------
+
+WEIGHTS = np.array([[1.0, -2.0, 0.5], [0.7, 0.4, -1.5]])
+SECOND = np.array([1.0, -2.0, 3.0])
+
+
+def net(x):
+    return np.maximum(x @ WEIGHTS, 0) @ SECOND
+
+
+def test_units_of_a_layer_at_zero_choose_for_themselves():
+    assert outside(net, [0.0, 0.0], [0.0, 0.0], [(0,), (1,), (0, 1)]) is None
+
+
+def test_beside_the_kink_of_one_unit_the_valid_set_is_as_narrow_as_ever():
+    assert outside(lambda x: net(x + np.array([0.0, 1.0])) + 0 * x.sum(), [0.0, 0.0], [99.0, 0.0], [(0,)]) is None
+    assert outside(lambda x: np.maximum(x, 0) @ SECOND[:2], [0.0, 0.0], [2.0, 0.0], [(0,)]) is not None
+
+
+@pytest.mark.parametrize("claim", [[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]])
+def test_any_of_the_tied_entries_may_be_the_median(claim):
+    assert outside(np.median, [1.0, 1.0, 1.0], claim, [(0,), (1,), (0, 1), (1, 2)]) is None
+
+
+def test_four_tied_maxima_are_one_kink():
+    claim = np.ones(4)
+    found = outside(np.max, np.zeros(4), claim, [(0,), (1,), (0, 1)])
+    assert found is not None
+    assert found.places == (0, 1)
+
+
+def test_curvature_is_no_kink():
+    assert outside(lambda x: np.abs(x[0]) + 50 * x[0] ** 2 + np.sin(9 * x[1]), [0.0, 0.3], [1.5, 0], [(0,)]) is not None
+
+
+def test_small_entries_have_small_steps():
+    def waves(x):  # Over steps of 1e-6 it looks like a kink.
+        return np.hypot(x[0], 1e-7) + 0 * x[1]
+
+    at = 3e-7
+    assert outside(waves, [at, 1.0], [at / np.hypot(at, 1e-7), 0.0], [(0,)]) is None

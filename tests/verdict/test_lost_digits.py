@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from gradtool.references.sampling import FunctionEvaluable
+from gradtool.verdict.lost_digits import agrees_on_average, loses_its_digits, stands_still
+
+
+def sinc(x):
+    return np.sinc(x).sum()
+
+
+def sinc_backward(x):
+    return (np.cos(np.pi * x) - np.sinc(x)) / x
+
+
+def evaluable(function, x):
+    found = FunctionEvaluable(function, {"x": x})
+    found.base()
+    return found
+
+
+@pytest.mark.parametrize("x", [2e-8, 3e-7, -1e-6, 4e-5])
+def test_a_formula_that_cancels_near_zero_is_excused(x):
+    at = np.array([x, 1.3])
+    assert loses_its_digits(evaluable(sinc, at), "x", at, (0,), np.ones(()), sinc_backward)
+
+
+@pytest.mark.parametrize(
+    "backward",
+    [
+        lambda x: 2 * np.cos(x),
+        lambda x: 1.00001 * np.cos(x),
+        lambda x: np.where(np.abs(x) < 0.01, 0, np.cos(x)),
+        lambda x: np.where(np.abs(x) < 0.01, 1.001, 1) * np.cos(x),
+        lambda x: np.cos(x).astype(np.float32).astype(float),
+        lambda x: np.cos(x)[:1],
+        lambda x: None,
+    ],
+)
+@pytest.mark.parametrize("x", [2e-8, 1e-3])
+def test_mistakes_are_not(backward, x):
+    at = np.array([x, 1.3])
+    assert not loses_its_digits(evaluable(lambda x: np.sin(x).sum(), at), "x", at, (0,), np.ones(()), backward)
+
+
+@pytest.mark.parametrize(("function", "x", "still"), [
+    (np.floor, 1e4 + 0.3, True),
+    (np.round, 30.0, True),
+    (np.floor, 30.0, True),
+    (np.sin, 0.3, False),
+    (lambda x: 1e8 + np.sin(x), 0.3, False),
+    (lambda x: 1e15 + np.sin(x), 0.3, False),
+])  # fmt: skip
+def test_a_staircase_stands_still_on_its_steps_and_rounding_is_none(function, x, still):
+    at = np.array([x])
+    f = evaluable(lambda x: function(x).sum(), at)
+    assert stands_still(f, "x", at, (0,), np.ones(()), 1.0, f.roundoff) is still
+
+
+def single(x):
+    return np.float32(1000) + np.maximum(np.float32(x), np.float32(1.0)).sum(dtype=np.float32)
+
+
+def test_a_kink_that_noise_hides_is_met_on_average():
+    at = np.array([1.0001])
+    f = evaluable(single, at)
+    assert agrees_on_average(f, "x", at, (0,), np.ones(()), lambda x: (x > 1) * 1.0, 0.5, 2 * f.roundoff)
+    assert not agrees_on_average(f, "x", at, (0,), np.ones(()), lambda x: (x > 1) * 2.0, 0.5, 2 * f.roundoff)
+    assert not agrees_on_average(f, "x", at, (0,), np.ones(()), lambda x: None, 0.5, 2 * f.roundoff)
+
+
+def test_where_forward_is_exact_no_average_is_taken():
+    at = np.array([1.0001])
+    f = evaluable(lambda x: np.maximum(x, 1).sum(), at)
+    assert not agrees_on_average(f, "x", at, (0,), np.ones(()), lambda x: (x > 1) * 1.0, 1e-8, 0.0)
