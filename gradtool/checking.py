@@ -449,7 +449,9 @@ class _Examination:
     def _note_where_forward_raised(self, error: BaseException | None) -> None:
         """Beside the point; a domain error is no news, others may be a mistake in forward."""
         if error is not None and not isinstance(error, DOMAIN_ERRORS):
-            self.notes.append(f"beside the point forward raised {type(error).__name__}: {error}; taken as the end of its domain")
+            self.notes.append(
+                f"beside the point forward raised {type(error).__name__}: {error}; taken as the end of its domain"
+            )
 
     def _enter(self, look: _Look) -> None:
         """The judgements at a point as results."""

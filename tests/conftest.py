@@ -1,6 +1,17 @@
 """What holds for all tests: the terminal that happens to run them does not matter."""
 
+import os
+
 import pytest
+
+
+def pytest_collection_modifyitems(items):
+    """GRADTOOL_SKIP_EXHAUSTIVE=1 leaves out the long numerical tests, whose answers no Python version changes."""
+    if os.environ.get("GRADTOOL_SKIP_EXHAUSTIVE"):
+        skip = pytest.mark.skip(reason="GRADTOOL_SKIP_EXHAUSTIVE is set: run on another Python")
+        for item in items:
+            if "exhaustive" in item.keywords:
+                item.add_marker(skip)
 
 
 @pytest.fixture(autouse=True)

@@ -619,9 +619,9 @@ def interpolated(x, knots, values):
 
 
 def interpolated_backward(dout, x, knots, values):
-    i = np.searchsorted(knots, x) - 1
-    width, share = knots[i + 1] - knots[i], (x - knots[i]) / (knots[i + 1] - knots[i])
-    slope = (values[i + 1] - values[i]) / width
+    i = np.clip(np.searchsorted(knots, x) - 1, 0, len(knots) - 2)
+    width, share = knots[i + 1] - knots[i], np.clip((x - knots[i]) / (knots[i + 1] - knots[i]), 0, 1)
+    slope = (values[i + 1] - values[i]) / width * ((x >= knots[0]) & (x <= knots[-1]))
     dk, dv = np.zeros_like(knots), np.zeros_like(values)
     np.add.at(dk, i, dout * slope * (share - 1))
     np.add.at(dk, i + 1, -dout * slope * share)
@@ -633,8 +633,7 @@ def interpolated_backward(dout, x, knots, values):
 def test_sorted_knots_stay_sorted():
     inputs = [np.array([0.4, 0.7, 1.1]), np.array([0.0, 0.5, 1.0, 9.0]), np.array([1.0, -0.3, 2.0, 0.4])]
     report = gradtool.check(interpolated, interpolated_backward, inputs=inputs)
-    assert all("sorted" not in str(g.reason) for g in report.gradients)
-    assert report.gradients[1].point.kind == "given"
+    assert report.verdict is Outcome.OK, report.gradients
 
 
 @pytest.mark.parametrize(("forward", "backward", "x", "verdict"), [
@@ -657,13 +656,13 @@ def test_right_code_at_a_nasty_point(forward, backward, x, verdict):
 
 
 def test_an_assertion_guards_the_domain_and_is_noted():
-    def log(x):
-        assert (x > 0).all(), "x must be positive"
-        return np.log(x)
+    def wave(x):
+        assert (x <= 5).all(), "x is beyond 5"
+        return np.sin(x)
 
-    report = gradtool.check(log, lambda d, x: d / x, inputs=[np.array([1e-3, 1.0])])
+    report = gradtool.check(wave, lambda d, x: d * np.cos(x), inputs=[np.array([4.999, 1.0])])
     assert report.verdict is Outcome.OK
-    assert any("x must be positive" in note for note in report.notes)
+    assert any("x is beyond 5" in note for note in report.notes)
 
 
 def test_waves_shorter_than_the_steps_are_no_slope_of_zero():

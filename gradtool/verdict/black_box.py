@@ -236,9 +236,11 @@ class PointJudge:
         return np.maximum(found, self._hush(name)) if scale == 0 else found
 
     def _hush(self, name: str) -> Array:
-        """What may be hidden where all is zero: forward may have added something small to a number of size 1, and lost it."""
-        unit = max(EPSILON, 2 * self.function.roundoff)
-        return np.asarray(unit * float(np.sum(np.abs(self._weights))) / np.maximum(1.0, np.abs(self._arrays[name])))
+        """What may be hidden where all is zero: forward may have added something small to a number of size 1, and lost it, and in
+        backward parts of the size of a slope over the input's own scale may cancel."""
+        size = np.abs(self._arrays[name])
+        unit = UNITS * max(EPSILON / 2, self.function.roundoff)
+        return np.asarray(unit * float(np.sum(np.abs(self._weights))) / np.where(size > 0, size, 1.0))
 
     def _judged_together(
         self, found: dict[str, Judgement], claims: Mapping[str, Array | None], gradients: Mapping[str, Any]

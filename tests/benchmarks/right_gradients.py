@@ -1,11 +1,12 @@
 """Random right backward passes, written as people write them, and how many of them ``gradtool.check`` calls OK.
 
-Each program is plain NumPy: a chain of textbook operations with textbook derivative rules, several inputs, broadcasting, reductions,
-products of matrices, kinks, at points of any magnitude, on ties, in single precision, beside large offsets. What is called WRONG
-though the gradient is right is a false alarm, the worst thing that the checker can do. What is right is settled by the same backward
-in 80-bit arithmetic: a gradient that has lost its digits in double precision, or is not finite, is counted apart, as that is a true
-finding; so is a point where several operations are at a kink at once, each with a convention of its own, and their sum is no
-generalised gradient of the whole (relu(x) - relu(-x) at 0). With ``--plant`` a fault is planted in each, to show that the checker is not soft.
+Each program is plain NumPy: a chain of textbook operations with textbook derivative rules, several inputs, broadcasting,
+reductions, products of matrices, kinks, at points of any magnitude, on ties, in single precision, beside large offsets. What is
+called WRONG though the gradient is right is a false alarm, the worst thing that the checker can do. What is right is settled by
+the same backward in 80-bit arithmetic: a gradient that has lost its digits in double precision, or is not finite, is counted
+apart, as that is a true finding; so is a point where several operations are at a kink at once, each with a convention of its
+own, and their sum is no generalised gradient of the whole (relu(x) - relu(-x) at 0). With ``--plant`` a fault is planted in
+each, to show that the checker is not soft.
 """
 
 from __future__ import annotations
