@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from gradtool.diagnosis.fitting import Evidence
+from gradtool.diagnosis.gc113_few_entries import one_entry
+from gradtool.diagnosis.program import exact_jacobian
 from gradtool.diagnosis.rules import Rules
 from gradtool.diagnosis.suspect import Suspect
 from gradtool.results import Cause
@@ -37,14 +39,22 @@ class CauseRule(NamedTuple):
 def name_cause(suspect: Suspect) -> Cause:
     """The cause of a WRONG gradient: that of the first rule in ``ORDER`` that fits."""
     if not suspect.sights and suspect.raised is None:
-        return Cause("GC199", "is wrong, and the arrays are too large to look for the cause", "check a smaller input")
-    evidence = Evidence(suspect)
+        return _unseen(suspect)
+    evidence = Evidence(suspect, exact_jacobian)
     with np.errstate(all="ignore"):
         for code in ORDER:
             cause = CAUSE_RULES[code].find(evidence)
             if cause is not None:
                 return cause
     raise AssertionError(f"{ORDER[-1]} fits everything")
+
+
+def _unseen(suspect: Suspect) -> Cause:
+    """Where there are no sights: the arrays are too large for a look at all of the gradient."""
+    if suspect.only is not None:
+        shape = np.shape(suspect.case.values[suspect.name])
+        return one_entry(suspect.only, shape)
+    return Cause("GC199", "is wrong, and the arrays are too large to look for the cause", "check a smaller input")
 
 
 CAUSE_RULES: Mapping[str, CauseRule] = Rules(

@@ -15,14 +15,25 @@ What to do
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from gradtool.diagnosis.fitting import Evidence
-from gradtool.diagnosis.places import list_entries
+from gradtool.diagnosis.places import index, list_entries
 from gradtool.results import Cause
 
 SHARE = 0.2
 SMALLEST = 4
+
+
+ADVICE = "look at how forward uses {}"
+
+
+def one_entry(position: tuple[int, ...], shape: tuple[int, ...]) -> Cause:
+    """Where one entry is wrong and all others are known to be right, without a look at each of them."""
+    count = math.prod(shape)
+    return Cause("GC113", f"is right but for {index(position)} of {count}", ADVICE.format("exactly this entry"))
 
 
 def find(evidence: Evidence) -> Cause | None:
@@ -41,4 +52,4 @@ def find(evidence: Evidence) -> Cause | None:
     message = f"is right but for {list_entries(wrong)} of {wrong.size}{point}"
     if wrong.sum() > 4:
         message = f"is right but for {list_entries(wrong)}{point}"
-    return Cause("GC113", message, "look at how forward uses these entries")
+    return Cause("GC113", message, ADVICE.format("these entries"))

@@ -25,6 +25,8 @@ Edge = tuple[int, int]
 """A node and the position of one of its arguments."""
 MAX_NODES = 400
 """Longer programs are not searched: every hypothesis is a sweep through all of it."""
+MAX_SWEPT = 60_000
+"""Rows of a Jacobian times nodes beyond which it is not made of sweeps through the program."""
 AGREES = 1e-5
 CANCELS = 1e-11
 SIGNS = {
@@ -319,18 +321,28 @@ class Program:
                 return name
         return None
 
+    @cached_property
+    def lines(self) -> Mapping[int, tuple[str, int]]:
+        """The line that tells a node's place: where it stands, or where the helper it stands in is called, if that is called on
+        several lines."""
+        callers: dict[tuple[str, int], set[tuple[str, int]]] = {}
+        inner, outer = self.traced.lines, self.traced.outer_lines
+        for i, line in inner.items():
+            callers.setdefault(line, set()).add(outer.get(i, line))
+        return {i: outer.get(i, line) if len(callers[line]) > 1 else line for i, line in inner.items()}
+
     def words(self, i: int) -> str:
         """``tanh at layers.py:14``."""
         return f"{SIGNS.get(self.graph.operations[i], self.graph.operations[i])}{self.at(i)}"
 
     def at(self, i: int) -> str:
         """`` at layers.py:14``; empty where the line is not known."""
-        place = self.traced.lines.get(i)
+        place = self.lines.get(i)
         return "" if place is None else f" at {os.path.basename(place[0])}:{place[1]}"
 
     def place(self, i: int) -> tuple[str | None, int | None]:
         """The file and line of a node."""
-        return self.traced.lines.get(i, (None, None))
+        return self.lines.get(i, (None, None))
 
     def label(self, i: int) -> str:
         """How a node's value is called in a message: an input by its name."""
@@ -391,8 +403,13 @@ def _programs(evidence: Evidence) -> list[Program]:
 
 
 def _same(a: Program, b: Program) -> bool:
-    """Whether node ids mean the same in both: constants may differ (a mask)."""
-    return a.graph.operations == b.graph.operations and a.graph.arguments == b.graph.arguments
+    """Whether node ids mean the same in both, and all arrays have the same shapes: constants may differ (a mask)."""
+    return (
+        a.graph.operations == b.graph.operations
+        and a.graph.arguments == b.graph.arguments
+        and a.plan.shapes == b.plan.shapes
+        and a.plan.live == b.plan.live
+    )
 
 
 def _program(evidence: Evidence, look: Look, function: Callable[..., Any]) -> Program | None:
@@ -413,6 +430,25 @@ def _program(evidence: Evidence, look: Look, function: Callable[..., Any]) -> Pr
     if program.gradient.shape != look.right.shape or (off > look.error[known] + AGREES * look.scale).any():
         return None
     return program
+
+
+def exact_jacobian(evidence: Evidence, look: Look) -> Array | None:
+    """The Jacobian of the suspect's own input from the traced forward, a row for each entry of the outputs; None where the
+    forward cannot be traced, or where that would take too long."""
+    program = next((program for program in programs(evidence) if program.look is look), None)
+    rows = evidence.upstream(look).size
+    if program is None or rows * len(program.graph) > MAX_SWEPT:
+        return None
+    found = np.zeros((rows, look.right.size))
+    for row in range(rows):
+        unit = np.zeros(rows)
+        unit[row] = 1.0
+        seed = np.asarray(program.traced.upstream(*evidence.split(look, unit)), dtype=np.float64)
+        value = program.gradient_with(Change(), seed)
+        if value is None:
+            return None
+        found[row] = value.ravel()
+    return found
 
 
 def sum_to(gradient: Array, shape: tuple[int, ...]) -> Array:

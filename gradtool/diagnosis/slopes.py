@@ -155,7 +155,7 @@ def describe_block(program: Program, block: Block) -> str:
     """``the derivative of tanh at layers.py:14``; a helper that is called more than once is told by its argument."""
     function = program.function(block)
     if function is None:
-        lines = sorted({place[1] for i in program.inside(block) if (place := program.traced.lines.get(i)) is not None})
+        lines = sorted({place[1] for i in program.inside(block) if (place := program.lines.get(i)) is not None})
         span = "" if not lines or lines[0] == lines[-1] else f" (from line {lines[0]} on)"
         return f"the derivative of what ends in {program.words(block.top)}{span}"
     shared = place_of(program, block) != block.top
@@ -171,11 +171,11 @@ def place_of(program: Program, block: Block) -> int:
         i
         for i in range(len(graph))
         if i != top
-        and program.traced.lines.get(i) == program.traced.lines.get(top)
+        and program.lines.get(i) == program.lines.get(top)
         and graph.operations[i] == graph.operations[top]
         and i not in program.inside(block)
     ]
-    known = block.bottom in program.traced.lines and program.traced.lines[block.bottom] != program.traced.lines.get(top)
+    known = block.bottom in program.lines and program.lines[block.bottom] != program.lines.get(top)
     return block.bottom if twins and known else top
 
 

@@ -51,3 +51,8 @@ class Suspect:
     """The traceback of the user's own code, where backward raised."""
     passes_upstream: bool = True
     """Whether backward is handed the upstream gradient (GC117 is about that)."""
+    at_tie: bool = False
+    """Whether it is WRONG at the first sight because it is outside what is valid at a tie or kink there."""
+    only: tuple[int, ...] | None = None
+    """The one wrong entry, where there are no sights (the arrays are too large for them) and all others are known to be
+    right."""

@@ -6,6 +6,7 @@ import dis
 import linecache
 import os
 import sys
+from collections.abc import Mapping
 from types import CodeType, FrameType
 from typing import NamedTuple
 
@@ -51,6 +52,31 @@ def here() -> Place | None:
             return _place(frame)
         frame = frame.f_back
     return None
+
+
+def path_here() -> tuple[tuple[str, int], ...]:
+    """The lines of the user's function that are running, the outermost first; none where it is itself no Python code."""
+    found: list[tuple[str, int]] = []
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if is_tracing(frame):
+            if frame.f_code.co_name == RUNNER:
+                return tuple(reversed(found))
+        elif not is_library(frame):
+            found.append((frame.f_code.co_filename, frame.f_lineno))
+        frame = frame.f_back
+    return ()
+
+
+def outer_lines(paths: Mapping[int, tuple[tuple[str, int], ...]]) -> dict[int, tuple[str, int]]:
+    """For every path the outermost line that is not part of all of them: of a function that only hands its arguments on to
+    another one, the line says nothing."""
+    known = [path for path in paths.values() if path]
+    shortest = min((len(path) for path in known), default=0)
+    shared = 0
+    while shared < shortest - 1 and len({path[shared] for path in known}) == 1:
+        shared += 1
+    return {node: path[shared] for node, path in paths.items() if path}
 
 
 RUNNER = "run_users_function"

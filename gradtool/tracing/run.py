@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gradtool.graph import Graph
 from gradtool.tracing.array import CLOSE, TracedArray, as_traced, isinstance_traced
 from gradtool.tracing.errors import Untraceable
-from gradtool.tracing.places import innermost
+from gradtool.tracing.places import innermost, outer_lines
 from gradtool.tracing.substitutes import substituted
 from gradtool.tracing.tape import Tape
 
@@ -31,7 +31,9 @@ class Traced:
 
     graph: Graph
     lines: Mapping[int, Line]
-    """The file and line of the user's code that each operation stands in."""
+    """The file and line of the user's code that each operation stands in: the innermost ones."""
+    outer_lines: Mapping[int, Line]
+    """The outermost line that led to each operation, of those that tell operations apart: where a helper is called."""
     outputs: tuple[int, ...]
     """The node of each output."""
     values: tuple[Array, ...]
@@ -138,8 +140,9 @@ def _traced(
         for node, entry in enumerate(tape.entries)
         if node in new and entry.place is not None and entry.arguments
     }
+    outer = outer_lines({new[node]: entry.path for node, entry in enumerate(tape.entries) if node in new})
     ids = tuple(new[node] for node in nodes)
-    return Traced(graph, lines, ids, values, several, tuple(tape.branches)), tape, nodes
+    return Traced(graph, lines, {node: outer[node] for node in lines if node in outer}, ids, values, several, tuple(tape.branches)), tape, nodes
 
 
 def _input(tape: Tape, name: str, x: Any) -> Any:

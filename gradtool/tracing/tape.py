@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gradtool.graph import CONSTANT, INPUT, Graph, GraphBuilder
 from gradtool.ops import REGISTRY, OperationError
 from gradtool.tracing.errors import Untraceable
-from gradtool.tracing.places import Place, Sources, here
+from gradtool.tracing.places import Place, Sources, here, path_here
 
 Array = NDArray[Any]
 
@@ -31,6 +31,8 @@ class Entry:
     place: Place | None
     flat: bool
     fixed: bool
+    path: tuple[tuple[str, int], ...] = ()
+    """The lines of the user's that led here, the outermost first."""
 
 
 class Tape:
@@ -87,7 +89,7 @@ class Tape:
         flat = operation in PIECEWISE_CONSTANT or all(
             entry.flat for position, entry in enumerate(found) if position not in settled.frozen
         )
-        return self._add(Entry(operation, tuple(arguments), given, value, here(), flat, fixed=False))
+        return self._add(Entry(operation, tuple(arguments), given, value, here(), flat, fixed=False, path=path_here()))
 
     def _add(self, entry: Entry) -> int:
         self.entries.append(entry)
