@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from gradtool.checking import Settings, check_target, contained
 from gradtool.results import Outcome, SelfTestResult, TargetResult, Verdict
 from gradtool.target import Calling, Case, Run, Target, Values
-from gradtool.verdict.black_box import NotNumbersError, PointJudge
+from gradtool.verdict.black_box import PointJudge
 from gradtool.verdict.caller import Caller, UnsupportedError, UserCodeError, checked_outputs, is_float
+from gradtool.verdict.judgement import NotNumbersError
 
 Array = NDArray[Any]
 Gradients = Mapping[str, Any]

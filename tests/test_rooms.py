@@ -19,6 +19,7 @@ FLOORS = [
     ["configuration", "acceptance", "selection"],
     ["minimal_case", "self_test"],
     ["evaluation", "checking"],
+    ["examination"],
     ["targets"],
     ["diagnosis"],
     ["verdict"],

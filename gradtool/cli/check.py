@@ -162,10 +162,18 @@ def not_negative(text: str) -> float:
 )
 @click.option("--rtol", type=not_negative, metavar="R", help="A fixed relative tolerance, instead of measured bounds.")
 @click.option("--atol", type=not_negative, metavar="A", help="A fixed absolute tolerance, instead of measured bounds.")
-@click.option("--self-test", is_flag=True,
-              help="Plant faults in gradients that are OK, and say how many a check catches: what the verdict is worth.")
-@click.option("--reproduce", "tests_file", metavar="FILE", type=click.Path(path_type=Path),
-              help="Write the smallest case of each target that is WRONG to FILE, as a test for pytest.")
+@click.option(
+    "--self-test",
+    is_flag=True,
+    help="Plant faults in gradients that are OK, and say how many a check catches: what the verdict is worth.",
+)
+@click.option(
+    "--reproduce",
+    "tests_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write the smallest case of each target that is WRONG to FILE, as a test for pytest.",
+)
 @click.option("--allow-nothing", is_flag=True, help="Exit with 0, not 5, where nothing to check was found.")
 @options.output_options("check")
 @options.verdict_options("check")
@@ -433,7 +441,11 @@ def _write_tests(path: Path, found: CheckReport) -> None:
     count = sum(target.fails and target.reproduction is not None for target in found.targets)
     if count:
         write_file("reproduction", OutputFile("pytest", path), found, report.Page())
-    said = f"wrote {count} test{'' if count == 1 else 's'} to {path}" if count else f"nothing to reproduce, {path} is not written"
+    said = (
+        f"wrote {count} test{'' if count == 1 else 's'} to {path}"
+        if count
+        else f"nothing to reproduce, {path} is not written"
+    )
     with telling():
         click.echo(f"note: {said}", err=True)
 

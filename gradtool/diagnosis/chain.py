@@ -12,6 +12,7 @@ import numpy as np
 from gradtool.diagnosis.edge_rules import structured
 from gradtool.diagnosis.factors import Factor, best_factor
 from gradtool.diagnosis.fitting import ROUNDING, Array, Evidence, agreement, largest
+from gradtool.diagnosis.other_values import other_values
 from gradtool.diagnosis.program import Block, Change, Edge, Program, programs, sum_to
 from gradtool.diagnosis.slopes import Form, Kind, Slope, forms, is_piecewise_constant, slopes, value_in
 from gradtool.diagnosis.slopes import slope as slope_at
@@ -74,9 +75,14 @@ class Finding:
 
 def matches(evidence: Evidence, make: Callable[[Program], Change]) -> float | None:
     """The residual if a change of backward gives the user's gradient at every sight, and for another upstream too."""
+    return _matches_gradients(evidence, lambda program, seed: program.gradient_with(make(program), seed))
+
+
+def _matches_gradients(evidence: Evidence, gradient: Callable[[Program, Array | None], Array | None]) -> float | None:
+    """The same for a gradient that is computed in any way from the program and the upstream of its output."""
     worst, told = 0.0, False
     for program in programs(evidence):
-        look, value = program.look, program.gradient_with(make(program))
+        look, value = program.look, gradient(program, None)
         if value is None or look.yours is None or not np.isfinite(value).all():
             return None
         error = allowed(program, value)
@@ -84,7 +90,7 @@ def matches(evidence: Evidence, make: Callable[[Program], Change]) -> float | No
         if measured is None:
             return None
         worst, told = max(worst, measured[0]), told or measured[1]
-    return worst if told and _again(evidence, make) else None
+    return worst if told and _again(evidence, gradient) else None
 
 
 def allowed(program: Program, value: Array) -> Array:
@@ -97,7 +103,7 @@ def allowed(program: Program, value: Array) -> Array:
     return exact + np.broadcast_to(single, value.shape)
 
 
-def _again(evidence: Evidence, make: Callable[[Program], Change]) -> bool:
+def _again(evidence: Evidence, gradient: Callable[[Program, Array | None], Array | None]) -> bool:
     """The same at the first sight for a random upstream."""
     program = programs(evidence)[0]
     if not evidence.suspect.passes_upstream:
@@ -105,7 +111,7 @@ def _again(evidence: Evidence, make: Callable[[Program], Change]) -> bool:
     upstream = np.random.default_rng(5).standard_normal(evidence.upstream(program.look).size)
     yours = evidence.yours_for(program.look, upstream)
     seed = np.asarray(program.traced.upstream(*evidence.split(program.look, upstream)), dtype=np.float64)
-    value = program.gradient_with(make(program), seed)
+    value = gradient(program, seed)
     if yours is None or value is None:
         return yours is None
     return largest(yours - value) <= (1e-4 if program.rounds else 1e-7) * max(largest(value), program.look.scale)
@@ -413,6 +419,18 @@ def _matches_all(traced: Sequence[Program], values: Sequence[Array]) -> float | 
             return None
         worst, told = max(worst, measured[0]), told or measured[1]
     return worst if told else None
+
+
+def other_value(evidence: Evidence) -> Finding | None:
+    """The first other value that backward may have computed which gives the user's gradient."""
+    traced = programs(evidence)
+    if not traced:
+        return None
+    for other in other_values(traced[0]):
+        residual = _matches_gradients(evidence, other.gradient)
+        if residual is not None:
+            return Finding(other.message, other.fix, *traced[0].place(other.node), residual)
+    return None
 
 
 def _changed_slope(evidence: Evidence, traced: Sequence[Program], slope: Slope, kind: Kind) -> Finding | None:

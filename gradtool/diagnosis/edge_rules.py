@@ -11,9 +11,12 @@ import numpy as np
 
 from gradtool.diagnosis.fitting import Array
 from gradtool.diagnosis.program import Block, Change, Edge, Program
+from gradtool.ops import REGISTRY
 from gradtool.diagnosis.slopes import MAX_BLOCKS, PLAIN, Kind, describe_block, place_of
 
 MAX_FACTORS = 10
+SHARPNESS = (1.0, 2.0, 3.0, 4.0, 5.0, 8.0, 10.0, 20.0, 50.0, 100.0)
+"""Of the softmax that stands in the place of a maximum."""
 MAX_LOOP = 9
 """Of a loop with more rounds only all at once are changed."""
 PRODUCT = "dA = dC @ B.T, dB = A.T @ dC"
@@ -121,14 +124,17 @@ def _fitted(value: Array | None, shape: tuple[int, ...]) -> Array:
     return value
 
 
-def _product(*factors: Array) -> Array | None:
-    try:
-        value = factors[0]
-        for factor in factors[1:]:
-            value = value @ factor
-    except ValueError:
+def _product(one: Array, other: Array) -> Array | None:
+    """``one @ other``; None where their shapes have no matrix product, as that of a number has none."""
+    if not one.ndim or not other.ndim or one.shape[-1] != other.shape[-2 if other.ndim > 1 else 0]:
         return None
-    return value
+    if not _broadcast_together(one.shape[:-2], other.shape[:-2]):
+        return None
+    return np.asarray(one @ other, dtype=np.float64)
+
+
+def _broadcast_together(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    return all(a == b or 1 in (a, b) for a, b in zip(one[::-1], other[::-1], strict=False))
 
 
 def _t(a: Array) -> Array:
@@ -155,7 +161,7 @@ def _rules(program: Program, node: int, operation: str, position: int) -> Iterat
     elif operation in ("flip", "sort"):
         yield "moved", f"the gradient of {operation} is not put back in order", "put it back in order", _as_it_came
     elif operation in ("take", "scatter", "index"):
-        for axis in range(program.values[program.graph.arguments[node][0]].ndim):
+        for axis in range(program.values[program.graph.arguments[node][position]].ndim):
             for step in (1, -1, 2, -2):
                 message = f"an index is off by {step} along axis {axis}"
                 yield "moved", message, "use the index that forward uses", _rolled(position, step, axis)
@@ -167,6 +173,9 @@ def _rules(program: Program, node: int, operation: str, position: int) -> Iterat
         message = f"the derivative of {word} is taken at absolute values: it is wrong where the argument is negative"
         yield "region", message, f"look for the {word} of the argument itself", _at_absolute
         yield "moved", f"the derivative of {word} goes to the entry at the other end", fix, _at_opposite
+        for sharpness in SHARPNESS:
+            words = f"{sharpness:g} times its argument" if sharpness != 1 else "its argument"
+            yield "wrong", f"the derivative of {word} is the softmax of {words}", fix, _as_softmax(sharpness, word)
     elif operation == "reshape":
         message = "the gradient of a reshape is read in column order"
         yield "moved", message, "reshape it back in the same order", _reshaped_by_columns
@@ -178,12 +187,20 @@ def _of_same_shape(program: Program, node: int) -> list[int]:
 
 
 def _with_factor(position: int, other: int) -> EdgeRule:
-    def rule(program: Program, i: int, upstream: Array) -> Array:
+    def rule(program: Program, i: int, upstream: Array) -> Array | None:
         del i
-        factor = _t(program.values[other])
-        return np.asarray(upstream @ factor if position == 0 else factor @ upstream, dtype=np.float64)
+        return _of_product(position, upstream, program.values[other])
 
     return rule
+
+
+def _of_product(position: int, upstream: Array, other: Array) -> Array | None:
+    """What a matrix product sends to one of its arguments, given its other one; for two vectors upstream is a number."""
+    if not upstream.ndim:
+        return upstream * other
+    if upstream.ndim == 1 and other.ndim == 1:
+        return np.outer(upstream, other) if position == 0 else np.outer(other, upstream)
+    return _product(upstream, _t(other)) if position == 0 else _product(_t(other), upstream)
 
 
 def _product_rules(position: int) -> Iterator[Named]:
@@ -250,6 +267,18 @@ def _at_value(program: Program, i: int, upstream: Array, x: Array) -> Array:
     operation, parameters = program.operation(i), program.parameters(i)
     out = np.asarray(operation.forward(x, **parameters), dtype=np.float64)
     return np.asarray(operation.vjp_of(0)(upstream, out, x, **parameters), dtype=np.float64)
+
+
+def _as_softmax(sharpness: float, word: str) -> EdgeRule:
+    """The upstream of a reduction shared out by the softmax of its argument (for min of its opposite): the rule of logsumexp."""
+
+    def rule(program: Program, i: int, upstream: Array) -> Array:
+        x = (sharpness if word == "max" else -sharpness) * program.operands(i)[0]
+        soft, parameters = REGISTRY["logsumexp"], program.parameters(i)
+        out = np.asarray(soft.forward(x, **parameters), dtype=np.float64)
+        return np.asarray(soft.vjp_of(0)(upstream, out, x, **parameters), dtype=np.float64)
+
+    return rule
 
 
 def _spread(program: Program, i: int, upstream: Array) -> Array:

@@ -25,6 +25,8 @@ ROUNDING = 1e-11
 """Rounding of the user's and of our own arithmetic in a transformation, as a share of its largest entry."""
 NEARER = 0.05
 """A hypothesis must leave at most this share of the difference between the user's gradient and the right one."""
+NEARLY = 1e-5
+"""An error up to this share of the gradient's largest entry is no wrong derivative but an approximation."""
 MAX_OUTPUTS = 256
 """Backward is not probed with every unit upstream where the outputs have more entries than this."""
 MAX_MATRIX = 200_000
@@ -146,6 +148,16 @@ class Evidence:
         """Whether the user's gradient is an array of finite numbers of the right shape at every sight."""
         return all(look.yours is not None and bool(np.isfinite(look.yours).all()) for look in self.looks)
 
+    @cached_property
+    def nearly_right(self) -> bool:
+        """Whether the gradient agrees with the right one to so many digits, at every sight, that it is computed by an
+        approximation: a derivative that is wrong in itself shows in the leading digits of some sight."""
+        for look in self.looks:
+            known = np.isfinite(look.error)
+            if look.yours is None or not largest((look.yours - look.right)[known]) <= NEARLY * look.scale:
+                return False
+        return True
+
     def _look(self, sight: Sight, name: str) -> Look:
         right = np.asarray(sight.right[name], dtype=np.float64)
         yours = numbers(sight.yours.get(name))
@@ -170,12 +182,10 @@ class Evidence:
             rows = sum(int(np.size(u)) for u in look.sight.upstream)
             if rows * size > MAX_JACOBIAN:
                 return np.zeros((rows, size)), np.full((rows, size), np.inf)
-            value, error = look.sight.jacobian(wanted)
+            exact = self._exact(self, look) if self._exact is not None and wanted == self.name else None
+            value, error = look.sight.jacobian(wanted) if exact is None else (exact, ROUNDING * np.abs(exact))
             value = np.asarray(value, dtype=np.float64).reshape(rows, size)
             error = np.broadcast_to(np.asarray(error, dtype=np.float64), value.shape)
-            exact = self._exact(self, look) if self._exact is not None and wanted == self.name else None
-            if exact is not None:
-                value, error = _sharpened(exact, value, error)
             known = np.isfinite(value) & np.isfinite(error)
             self._jacobians[key] = (np.where(known, value, 0.0), np.where(known, error, np.inf))
         return self._jacobians[key]
@@ -304,13 +314,6 @@ def agreement(yours: Array, guess: Pair, right: Pair, scale: float) -> tuple[flo
     if is_wrong and from_guess > NEARER * from_right:
         return None
     return (from_guess / size if size > 0 else 0.0), is_wrong
-
-
-def _sharpened(exact: Array, value: Array, error: Array) -> Pair:
-    """The exact Jacobian in the place of the measured one, wherever the two agree."""
-    scale = largest(exact)
-    same = np.abs(exact - value) <= 2 * error + ROUNDING * scale
-    return np.where(same, exact, value), np.where(same, np.minimum(error, ROUNDING * scale), error)
 
 
 def numbers(value: Any) -> Array | None:

@@ -27,7 +27,7 @@ from gradtool.results import Cause
 
 def find(evidence: Evidence) -> Cause | None:
     """Fits where leaving out a local derivative of the traced forward, or a factor of the Jacobian, gives the user's gradient."""
-    if not evidence.usable:
+    if not evidence.usable or evidence.nearly_right:
         return None
     rule = changed_rule(evidence, "missing")
     if rule is not None:

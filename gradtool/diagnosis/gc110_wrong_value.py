@@ -18,7 +18,7 @@ What to do
 
 from __future__ import annotations
 
-from gradtool.diagnosis.chain import changed_rule
+from gradtool.diagnosis.chain import changed_rule, other_value
 from gradtool.diagnosis.fitting import Evidence, Look, Pair, largest
 from gradtool.diagnosis.monomials import missing_factor
 from gradtool.diagnosis.products import confused_product
@@ -27,11 +27,14 @@ from gradtool.results import Cause
 
 def find(evidence: Evidence) -> Cause | None:
     """Fits where a local derivative at another value, or another power of a factor, gives the user's gradient."""
-    if not evidence.usable:
+    if not evidence.usable or evidence.nearly_right:
         return None
     rule = changed_rule(evidence, "wrong")
     if rule is not None:
         return Cause("GC110", rule.message, rule.fix, rule.file, rule.line, residual=rule.residual)
+    other = other_value(evidence)
+    if other is not None:
+        return Cause("GC110", other.message, other.fix, other.file, other.line, residual=other.residual)
     product = confused_product(evidence)
     if product is not None:
         return Cause(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -244,6 +245,22 @@ class Program:
         values = forward(plan, self.inputs)
         return np.asarray(backward(plan, values, self.seed).of(self.name), dtype=np.float64)
 
+    def with_value(self, node: int, value: Array) -> Program:
+        """The program as a forward sees it that has another value at a node, and makes all that follows of that one."""
+        found = copy(self)
+        values = list(self.values)
+        values[node] = np.asarray(value, dtype=np.float64)
+        changed = {node}
+        for i in range(node + 1, len(self.graph)):
+            if changed.isdisjoint(self.graph.arguments[i]) or self.plan.operations[i] is None:
+                continue
+            operands = [values[a] for a in self.graph.arguments[i]]
+            values[i] = np.asarray(self.operation(i).forward(*operands, **self.parameters(i)), dtype=np.float64)
+            changed.add(i)
+        found.values = values
+        found._locals = {}
+        return found
+
     def gradient_from(self, node: int, upstream: Array) -> Array:
         """What an upstream of one node alone sends to the input."""
         adjoints: list[Array | None] = [None] * len(self.graph)
@@ -437,7 +454,7 @@ def exact_jacobian(evidence: Evidence, look: Look) -> Array | None:
     forward cannot be traced, or where that would take too long."""
     program = next((program for program in programs(evidence) if program.look is look), None)
     rows = evidence.upstream(look).size
-    if program is None or rows * len(program.graph) > MAX_SWEPT:
+    if program is None or program.rounds or rows * len(program.graph) > MAX_SWEPT:
         return None
     found = np.zeros((rows, look.right.size))
     for row in range(rows):

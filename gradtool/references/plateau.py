@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from gradtool.references.sampling import EPSILON, Evaluable, Measure
+from gradtool.references.sampling import BLOCK, EPSILON, Array, Evaluable, Measure
 
 FRACTION = 0.7390851332151607
 """The mantissa of all steps; no other method here uses it."""
 OCTAVES = 46
+MOST_OCTAVES = 40
 SAFETY = 4.0
 CONTRADICTED = 4.0
 """Slopes further apart than so many times their errors contradict each other."""
@@ -23,8 +24,19 @@ BEND = 0.7
 """One-sided slopes whose difference keeps this share of itself when the step falls to a quarter belong to a kink."""
 
 
+def _octaves_below_one(size: float) -> int:
+    """How many more steps it takes for an entry smaller than 1 to be moved on its own scale."""
+    return min(int(-np.log2(size)), MOST_OCTAVES) if 0 < size < 1 else 0
+
+
 def plateau_difference(
-    function: Evaluable, name: str, at: Any, index: tuple[int, ...], upstream: Any, noise: float = 0.0
+    function: Evaluable,
+    name: str,
+    at: Any,
+    index: tuple[int, ...],
+    upstream: Any,
+    noise: float = 0.0,
+    octaves: int = OCTAVES,
 ) -> tuple[float, float] | None:
     """``(value, error)`` of ``d sum(upstream * output) / d at[index]``; None where the steps do not agree on one, smaller
     steps contradict it, or the slopes on the two sides differ.
@@ -37,21 +49,20 @@ def plateau_difference(
     if measure.failure is not None:
         return None
     scale = max(1.0, abs(float(x[index]))) if x[index] != 0 else 1.0
-    steps = FRACTION * scale * 2.0 ** -np.arange(0, OCTAVES)
-    points = np.repeat(x[None], 2 * OCTAVES, axis=0)
-    where: Any = (slice(None), *index)
-    points[where] += np.concatenate((steps, -steps))
+    octaves += _octaves_below_one(abs(float(x[index])))
+    steps = FRACTION * scale * 2.0 ** -np.arange(0, octaves)
+    entry = float(x[index]) + np.concatenate((steps, -steps))
     with np.errstate(all="ignore"):
-        change, magnitude, rounding = measure.contract(function.many(name, points).outputs)
-        up, down = change[:OCTAVES], change[OCTAVES:]
-        h_up, h_down = points[where][:OCTAVES] - x[index], x[index] - points[where][OCTAVES:]
+        change, magnitude, rounding = measure.contract(_outputs(function, name, x, index, entry))
+        up, down = change[:octaves], change[octaves:]
+        h_up, h_down = entry[:octaves] - x[index], x[index] - entry[octaves:]
         unit = max(EPSILON, 2 * float(getattr(function, "roundoff", 0.0))) + noise
         bound = rounding + unit * (magnitude + measure.magnitude)
-        bound = bound[:OCTAVES] + bound[OCTAVES:]
+        bound = bound[:octaves] + bound[octaves:]
         slope = (up - down) / (h_up + h_down)
         blur = bound / (h_up + h_down)
         moves = np.abs(np.diff(slope))
-        doubt = np.full(OCTAVES, np.inf)
+        doubt = np.full(octaves, np.inf)
         doubt[1:-1] = np.maximum(moves[:-1], moves[1:]) + blur[1:-1]
         doubt[~np.isfinite(doubt)] = np.inf
         best = int(np.argmin(doubt))
@@ -63,6 +74,18 @@ def plateau_difference(
             return None
         bend = np.abs(up / h_up + down / h_down)
         loud = 4 * bound / np.minimum(h_up, h_down)
-        later = min(best + 2, OCTAVES - 1)
+        later = min(best + 2, octaves - 1)
         kinked = bend[later] > BEND * bend[best] and bend[later] > loud[later] + 4 * doubt[best]
     return None if kinked else (float(slope[best]), float(SAFETY * doubt[best]))
+
+
+def _outputs(function: Evaluable, name: str, x: Array, index: tuple[int, ...], entry: Array) -> Array:
+    """Outputs with one entry at each of these values; a few points at a time where the input is large."""
+    block = max(1, BLOCK // max(x.size, 1))
+    found = []
+    for first in range(0, len(entry), block):
+        part = entry[first : first + block]
+        points: Any = np.repeat(x[None], len(part), axis=0)
+        points[(slice(None), *index)] = part
+        found.append(function.many(name, points).outputs)
+    return np.concatenate(found)

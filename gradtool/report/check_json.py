@@ -31,23 +31,28 @@ def render_check(report: CheckReport, stream: TextIO, page: Page) -> None:
 
 
 def _target(found: TargetResult, most: int | None) -> dict[str, Any]:
-    return {
-        "id": found.id,
-        "file": found.file,
-        "line": found.line,
-        "convention": found.convention,
-        "forward": found.forward,
-        "backward": found.backward,
-        "inputs": {name: _shape(shape) for name, shape in found.inputs.items()},
-        "input_source": found.input_source,
-        "verdict": str(found.verdict),
-        "seconds": number_image(found.seconds),
-        "gradients": [_gradient(gradient, most) for gradient in found.gradients],
-        "hygiene": [{"code": hygiene.code, "message": hygiene.message} for hygiene in found.hygiene],
-        "notes": list(found.notes),
-        "intentional": found.intentional,
-        "error": found.error,
-    } | _if_said("accepted", found.accepted) | _self_test(found.self_test) | _reproduction(found.reproduction)
+    return (
+        {
+            "id": found.id,
+            "file": found.file,
+            "line": found.line,
+            "convention": found.convention,
+            "forward": found.forward,
+            "backward": found.backward,
+            "inputs": {name: _shape(shape) for name, shape in found.inputs.items()},
+            "input_source": found.input_source,
+            "verdict": str(found.verdict),
+            "seconds": number_image(found.seconds),
+            "gradients": [_gradient(gradient, most) for gradient in found.gradients],
+            "hygiene": [{"code": hygiene.code, "message": hygiene.message} for hygiene in found.hygiene],
+            "notes": list(found.notes),
+            "intentional": found.intentional,
+            "error": found.error,
+        }
+        | _if_said("accepted", found.accepted)
+        | _self_test(found.self_test)
+        | _reproduction(found.reproduction)
+    )
 
 
 def _self_test(found: SelfTestResult | None) -> dict[str, Any]:

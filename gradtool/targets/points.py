@@ -33,6 +33,7 @@ LARGE, SMALL = 8.0, 1 / 64
 LARGEST = 30.0
 """Larger numbers are not made of smaller ones: exp of them is on its way to overflow, which is another matter."""
 MOST_TIES = 6
+NUDGE = 1e-3
 
 
 class Chosen(NamedTuple):
@@ -49,6 +50,25 @@ def random_points(values: Values, names: Sequence[str], count: int, rng: np.rand
     """``count`` points whose inputs ``names`` are drawn anew."""
     for _ in range(count):
         yield Chosen("random", "random", _with(values, {name: _redrawn(values[name], rng) for name in names}))
+
+
+def nudged_points(values: Values, names: Sequence[str], rng: np.random.Generator) -> Iterator[Chosen]:
+    """The point itself, moved a little to one side and to the other: off a tie or a kink that it sits on."""
+    signs = {name: rng.choice((-1.0, 1.0), size=np.shape(values[name])) for name in names}
+    for side in (1.0, -1.0):
+        moved = {name: _nudged(values[name], side * signs[name], rng) for name in names}
+        yield Chosen("branch", "nudged", _with(values, moved))
+
+
+def _nudged(value: Any, signs: Array, rng: np.random.Generator) -> Any:
+    """The same numbers but for a thousandth; None where that would leave the domain."""
+    x = _numbers(value)
+    if not x.size or _axis_that_sums_to_one(x) is not None or (x.size > 1 and ((x == 0) | (x == 1)).all()):
+        return None
+    size = NUDGE * np.maximum(np.abs(x), NUDGE * float(np.max(np.abs(x))) or NUDGE)
+    moved = x + size * rng.uniform(0.3, 1.0, size=x.shape) * signs
+    low, high = float(x.min()), float(x.max())
+    return _like(value, np.clip(moved, low, high) if low >= 0 or high <= 0 else moved)
 
 
 def branch_points(values: Values, names: Sequence[str], rng: np.random.Generator) -> Iterator[Chosen]:

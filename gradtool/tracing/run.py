@@ -142,7 +142,19 @@ def _traced(
     }
     outer = outer_lines({new[node]: entry.path for node, entry in enumerate(tape.entries) if node in new})
     ids = tuple(new[node] for node in nodes)
-    return Traced(graph, lines, {node: outer[node] for node in lines if node in outer}, ids, values, several, tuple(tape.branches)), tape, nodes
+    return (
+        Traced(
+            graph,
+            lines,
+            {node: outer[node] for node in lines if node in outer},
+            ids,
+            values,
+            several,
+            tuple(tape.branches),
+        ),
+        tape,
+        nodes,
+    )
 
 
 def _input(tape: Tape, name: str, x: Any) -> Any:

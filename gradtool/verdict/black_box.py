@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradtool.references.directional import DIRECTIONS, MISS, directional, find_entry
+from gradtool.references.directional import directional
 from gradtool.references.jacobian import jacobian
 from gradtool.references.joined import TOGETHER, Joined
 from gradtool.references.numeric import Numeric, numeric_gradient
@@ -26,8 +26,18 @@ from gradtool.results import Verdict, Worst
 from gradtool.target import Values
 from gradtool.verdict.caller import Caller, TargetFunction, UserCodeError, flat, is_float, like
 from gradtool.verdict.decide import RESOLUTION, Decision, Opinion, decide, scale_of
+from gradtool.verdict.judgement import (
+    Judgement,
+    as_array,
+    at_entry,
+    figures,
+    largest,
+    relative,
+)
 from gradtool.verdict.kinks import Outside, Tie, all_within, mask_of, outside_valid_set, pairs_of
+from gradtool.verdict.large_inputs import judge_all_along
 from gradtool.verdict.lost_digits import agrees_on_average, loses_its_digits, stands_still
+from gradtool.verdict.traced import traced_gradient
 
 Array = NDArray[Any]
 UNITS = 64
@@ -39,7 +49,6 @@ CONDITION_DRAWS = 3
 CONDITION_SAFETY = 8.0
 EVALUATIONS_AN_ENTRY = 18
 MOST_EVALUATIONS = 200_000
-MOST_DIGITS = 16
 QUICK = 1e-7
 """What share of the scale an error must have to be worth seeing by the cheap reference: less, and the full one is asked."""
 
@@ -59,51 +68,6 @@ class Rule:
         return self.rtol is not None or self.atol is not None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Judgement:
-    """What is said of one gradient at one point. ``right`` and ``error`` have the input's shape; ``error`` bounds
-    ``|right - truth|`` and the allowance for rounding, entry by entry. ``problem`` says in which way it is WRONG."""
-
-    verdict: Verdict
-    reason: str | None
-    right: Array
-    error: Array
-    worst: Worst | None = None
-    relative_error: float | None = None
-    digits: int | None = None
-    detectable: float | None = None
-    checked: int = 0
-    evaluations: int = 0
-    miss_probability: float = 0.0
-    problem: str | None = None
-    """``missing``, ``shape``, ``not finite``, ``value`` or ``tie`` where it is WRONG."""
-
-    @property
-    def is_zero(self) -> bool:
-        """Whether it is not WRONG and zero to within its bound."""
-        return self.verdict is not Verdict.WRONG and bool((np.abs(self.right) <= self.error).all())
-
-
-class NotNumbersError(Exception):
-    """A gradient is of a kind that cannot be compared (complex, sparse, objects); the message says which."""
-
-
-def as_array(gradient: Any) -> Array | None:
-    """A gradient as backward gave it as an array; None where it gave none. Raises ``NotNumbersError``."""
-    if gradient is None:
-        return None
-    found = np.asarray(gradient)
-    if found.dtype.kind == "O":
-        if found.size and all(item is None for item in found.ravel()):
-            return None
-        raise NotNumbersError(f"the gradient is of type {type(gradient).__name__}, not an array of numbers")
-    if found.dtype.kind == "c":
-        raise NotNumbersError("the gradient is complex")
-    if found.dtype.kind not in "fiub":
-        raise NotNumbersError(f"the gradient has dtype {found.dtype}")
-    return found
-
-
 class PointJudge:
     """One calling of a target at one point: values, forward's outputs, an upstream gradient, what backward made of it."""
 
@@ -116,6 +80,7 @@ class PointJudge:
         wrt: Sequence[str],
         rule: Rule,
         known: PointJudge | None = None,
+        function: Callable[..., Any] | None = None,
     ) -> None:
         self.caller = caller
         self.values = values
@@ -123,6 +88,8 @@ class PointJudge:
         self.upstream = tuple(upstream)
         self.wrt = tuple(name for name in wrt if is_float(values[name]))
         self.rule = rule
+        self.plain = function
+        """The forward without any wrapping, where there is one: it can perhaps be traced."""
         self.function = TargetFunction(caller, values, outputs)
         self._weights = flat(upstream)
         self._arrays = {name: np.asarray(values[name], dtype=np.float64) for name in self.wrt}
@@ -164,6 +131,17 @@ class PointJudge:
         if missing:
             most = 4 * self.rule.most_evaluations
             self._full |= numeric_gradient(self.function, self._arrays, self._weights, missing, max_evaluations=most)
+
+    def bound(self, name: str, gradients: Mapping[str, Any]) -> Array:
+        """The reference's error with the allowance for rounding, entry by entry."""
+        references = {other: self.numeric(other) for other in self.wrt}
+        numeric = references[name]
+        return numeric.error + self._allowance(name, numeric, _scales(references)[name], gradients)
+
+    @cached_property
+    def traced(self) -> Mapping[str, tuple[Array, Array]]:
+        """The exact gradient and its error for each input, where forward can be traced; made when first asked."""
+        return traced_gradient(self.plain, self.values, self.upstream)
 
     @cached_property
     def magnitude(self) -> float:
@@ -210,7 +188,10 @@ class PointJudge:
         """A judgement for each input in ``wrt``. Raises ``NotNumbersError``."""
         claims = self._claims(gradients)
         if not self.affordable:
-            return self._judged_along(claims, gradients)
+            return judge_all_along(
+                self.function, self._arrays, claims, self._weights,
+                unit=self.unit(gradients, 0.0), resolution=self.resolution(0.0),
+            )  # fmt: skip
         scales = _scales(self.quick)
         open_ = [name for name in self.wrt if not self._agrees_quickly(name, claims[name], scales[name], gradients)]
         self._make(open_)
@@ -287,7 +268,7 @@ class PointJudge:
         worst = judgement.worst
         if numeric is not None:
             worst = Worst(index, mine, float(numeric.value[index]), float(numeric.error[index]))
-        said = f"{_at(index)}{outside.said}"
+        said = f"{at_entry(index)}{outside.said}"
         return replace(judgement, verdict=Verdict.WRONG, reason=said, problem="tie", worst=worst)
 
     def judge_tie(self, gradients: Mapping[str, Any], ties: Sequence[Tie]) -> dict[str, Judgement]:
@@ -295,7 +276,7 @@ class PointJudge:
         at. Raises ``NotNumbersError``."""
         claims = self._claims(gradients)
         outside = self.outside_valid_set(claims, ties, gradients)
-        if outside is None:
+        if outside is None or self._is_conventional(claims, outside):
             return {}
         found = {}
         for name, index in self._names_of(outside.places):
@@ -306,6 +287,18 @@ class PointJudge:
             )  # fmt: skip
             found[name] = self._at_a_tie(blank, name, index, outside, claims[name])
         return found
+
+    def _is_conventional(self, claims: Mapping[str, Array | None], outside: Outside) -> bool:
+        """Whether the claims are what the usual conventions at ties make of a forward that can be traced. Where several kinks
+        meet, these may add up to what is no subgradient; at a tie that gradtool made itself nobody is to blame for that."""
+        for name, index in self._names_of(outside.places):
+            claim = claims[name]
+            if claim is None or name not in self.traced:
+                return False
+            exact = self.traced[name][0]
+            if not abs(float(claim[index]) - float(exact[index])) <= 1e-9 * max(1.0, float(np.max(np.abs(exact)))):
+                return False
+        return True
 
     def _claims(self, gradients: Mapping[str, Any]) -> dict[str, Array | None]:
         return {name: as_array(gradients.get(name)) for name in self.wrt}
@@ -349,31 +342,51 @@ class PointJudge:
             reason = f"has shape {claim.shape}, but the input has shape {shape}"
             return replace(blank, verdict=Verdict.WRONG, reason=reason, problem="shape", worst=None)
         yours = claim.astype(np.float64)
-        blank = replace(blank, **_figures(yours, numeric, blank.error, scale))
+        blank = replace(blank, **figures(yours, numeric, blank.error, scale))
         if self.rule.is_fixed:
             return self._by_fixed_rule(blank, yours, numeric)
         kinks = mask_of(numeric)
         opinion = Opinion(
             "central difference", numeric.value, numeric.error, numeric.reason, self._second_word(name, yours), False
         )
-        decision = decide(
-            yours,
-            [opinion],
-            scale=scale,
-            quick=allowance,
-            full=self._conditioned(name, allowance, gradients),
-            tied=kinks,
-            resolution=self.resolution(numeric.noise),
-            small=self.resolution(numeric.noise) * max(1.0, self.magnitude),
-        )
+
+        def decided(opinions: list[Opinion]) -> Decision:
+            return decide(
+                yours,
+                opinions,
+                scale=scale,
+                quick=allowance,
+                full=self._conditioned(name, allowance, gradients),
+                tied=kinks,
+                resolution=self.resolution(numeric.noise),
+                small=self.resolution(numeric.noise) * max(1.0, self.magnitude),
+            )
+
+        decision = decided([opinion])
+        if decision.verdict is Verdict.UNDECIDED and not kinks.any() and name in self.traced:
+            # The differences are too blunt; the exact gradient may not be. The plain differences confirm what it says.
+            exact, error = self.traced[name]
+            second = Opinion("the traced forward", exact, error, "it is not finite", opinion.confirm)
+            decision = decided([opinion, second])
+        elif decision.verdict is Verdict.WRONG and self._is_exact(name, yours, decision):
+            decision = Decision(
+                Verdict.UNDECIDED, f"{decision.reason}; but the traced forward gives yours", decision.index
+            )
         return self._said(name, blank, decision, yours, numeric, kinks)
+
+    def _is_exact(self, name: str, yours: Array, decision: Decision) -> bool:
+        """Whether the exact gradient of a traced forward is the user's where differences say that it is wrong."""
+        if decision.index is None or not np.isfinite(yours[decision.index]) or name not in self.traced:
+            return False
+        exact, error = (float(part[decision.index]) for part in self.traced[name])
+        return abs(yours[decision.index] - exact) <= error + UNITS * EPSILON * abs(exact) and error <= abs(exact)
 
     def _missing(self, blank: Judgement, scale: float) -> Judgement:
         """None where the reference is zero is right."""
         bound = np.where(np.isfinite(blank.error), blank.error, np.inf)
         beyond = np.abs(blank.right) > bound
         if beyond.any():
-            index = _largest(np.where(beyond, np.abs(blank.right), -1.0))
+            index = largest(np.where(beyond, np.abs(blank.right), -1.0))
             worst = Worst(index, None, float(blank.right[index]), float(blank.error[index]))
             said = "backward gives no gradient, but it is not zero"
             return replace(blank, verdict=Verdict.WRONG, reason=said, problem="missing", worst=worst)
@@ -402,7 +415,7 @@ class PointJudge:
             between = min(left, right) - slack <= mine <= max(left, right) + slack
             said = "lies in the valid set" if between else "is what several kinks may add up to that meet here"
             reason = (
-                f"{_at(index)}at a tie or kink: {mine:.6g} {said}; the slope is "
+                f"{at_entry(index)}at a tie or kink: {mine:.6g} {said}; the slope is "
                 f"{_tidy(left, right):.6g} to the left and {_tidy(right, left):.6g} to the right"
             )
         if decision.verdict is Verdict.UNDECIDED and self._excuses.get(name):
@@ -411,7 +424,7 @@ class PointJudge:
         if decision.verdict is Verdict.WRONG and index is not None:
             problem = "value" if np.isfinite(yours[index]) else "not finite"
             worst = Worst(index, float(yours[index]), float(numeric.value[index]), float(numeric.error[index]))
-            return replace(found, problem=problem, worst=worst, **_relative(worst))
+            return replace(found, problem=problem, worst=worst, **relative(worst))
         return found
 
     def _second_word(self, name: str, yours: Array) -> Callable[[tuple[int, ...]], tuple[float, float] | None]:
@@ -483,110 +496,12 @@ class PointJudge:
         self.__dict__["spread"] = found
         return found
 
-    # Too many entries for a difference each -------------------------------------------------------------------------
-
-    def _judged_along(self, claims: Mapping[str, Array | None], gradients: Mapping[str, Any]) -> dict[str, Judgement]:
-        """Random directions, one input after the other; a wrong entry is found by halving their support."""
-        found = {}
-        for name in self.wrt:
-            at, claim = self._arrays[name], claims[name]
-            unknown, silent = np.full(at.shape, np.nan), np.full(at.shape, np.inf)
-            blank = Judgement(Verdict.OK, None, unknown, silent)
-            if claim is not None and claim.shape != at.shape:
-                said = f"has shape {claim.shape}, but the input has shape {at.shape}"
-                found[name] = replace(blank, verdict=Verdict.WRONG, reason=said, problem="shape")
-                continue
-            yours = np.zeros(at.shape) if claim is None else claim.astype(np.float64)
-            if not np.isfinite(yours).all():
-                index = _largest(~np.isfinite(yours))
-                found[name] = self._one_entry(blank, name, index, yours, gradients)
-                continue
-            found[name] = self._along(blank, name, at, yours, gradients)
-        return found
-
-    def _along(self, blank: Judgement, name: str, at: Array, yours: Array, gradients: Mapping[str, Any]) -> Judgement:
-        inputs = {name: at}
-        seen = directional(self.function, inputs, yours, self._weights, name)
-        size = float(np.sqrt(np.sum(yours**2)))
-        slack = UNITS * self.unit(gradients, 0.0) * size
-        apart = np.abs(seen.values - seen.predicted)
-        agrees = bool((apart <= seen.errors + seen.rounding + slack).all())
-        detectable = seen.detectable / size if size > 0 else seen.detectable
-        blank = replace(
-            blank, evaluations=seen.evaluations, checked=at.size, miss_probability=MISS, detectable=detectable
-        )
-        if agrees:
-            if detectable <= self.resolution(0.0):
-                said = (
-                    f"{DIRECTIONS} random directions agree: an error of norm {seen.detectable:.1g} "
-                    f"would be missed with probability {MISS:g}"
-                )
-                return replace(blank, reason=said)
-            said = f"along random directions the derivative is known only to ± {float(np.max(seen.errors)):.1g}"
-            return replace(blank, verdict=Verdict.UNDECIDED, reason=said)
-        again = directional(self.function, inputs, yours, self._weights, name, seed=1)
-        index = None if again.agrees else find_entry(self.function, inputs, yours, self._weights, name, seed=2)
-        if index is None:
-            said = "random directions do not all agree, and it could not be told which entry differs"
-            return replace(blank, verdict=Verdict.UNDECIDED, reason=said)
-        return self._one_entry(blank, name, index, yours, gradients)
-
-    def _one_entry(
-        self, blank: Judgement, name: str, index: tuple[int, ...], yours: Array, gradients: Mapping[str, Any]
-    ) -> Judgement:
-        """An entry that random directions led to, measured by itself."""
-        second = plateau_difference(self.function, name, self._arrays[name], index, self._weights)
-        mine = float(yours[index])
-        if second is None or not abs(mine - second[0]) > second[1] + UNITS * self.unit(gradients, 0.0) * abs(second[0]):
-            said = f"{_at(index)}random directions differ, and a difference of this entry alone does not confirm it"
-            return replace(blank, verdict=Verdict.UNDECIDED, reason=said)
-        worst = Worst(index, mine, *second)
-        right, error = blank.right.copy(), blank.error.copy()
-        right[index], error[index] = second
-        said = f"{_at(index)}yours {mine:.6g}, a difference of this entry {second[0]:.6g} ± {second[1]:.1g}"
-        problem = "value" if np.isfinite(mine) else "not finite"
-        return replace(
-            blank, verdict=Verdict.WRONG, reason=said, problem=problem, worst=worst, right=right, error=error,
-            **_relative(worst),
-        )  # fmt: skip
-
 
 def _scales(references: Mapping[str, Numeric]) -> dict[str, float]:
     """What errors are measured against, by the references rather than by what the user claims."""
     right = {name: np.nan_to_num(n.value) for name, n in references.items()}
     doubts = {name: np.where(np.isfinite(n.error), n.error, 0.0) for name, n in references.items()}
     return scale_of(right, doubts)
-
-
-def _figures(yours: Array, numeric: Numeric, bound: Array, scale: float) -> dict[str, Any]:
-    """The worst entry, how many digits agree there, and what error would have been seen."""
-    if not yours.size:
-        return {"detectable": 0.0}
-    with np.errstate(invalid="ignore", divide="ignore"):
-        excess = np.abs(yours - numeric.value) / np.where(bound > 0, bound, np.finfo(np.float64).tiny)
-    excess = np.where(np.isfinite(yours), excess, np.inf)
-    index = _largest(np.nan_to_num(excess, nan=-1.0, posinf=np.finfo(np.float64).max))
-    worst = Worst(index, float(yours[index]), float(numeric.value[index]), float(numeric.error[index]))
-    detectable = float(np.max(bound)) / (scale or 1.0)
-    return {"worst": worst, "detectable": detectable, **_relative(worst)}
-
-
-def _relative(worst: Worst) -> dict[str, Any]:
-    if worst.yours is None or not np.isfinite([worst.yours, worst.reference]).all():
-        return {"relative_error": None, "digits": 0}
-    apart = abs(worst.yours - worst.reference)
-    size = abs(worst.reference) or abs(worst.yours)
-    relative = apart / size if size > 0 else 0.0
-    digits = MOST_DIGITS if relative == 0 else int(np.clip(np.floor(-np.log10(relative)), 0, MOST_DIGITS))
-    return {"relative_error": float(relative), "digits": digits}
-
-
-def _largest(values: Array) -> tuple[int, ...]:
-    return tuple(int(k) for k in np.unravel_index(int(np.argmax(values)), values.shape))
-
-
-def _at(index: tuple[int, ...]) -> str:
-    return f"entry {list(index)}: " if index else ""
 
 
 def _tidy(slope: float, other: float) -> float:

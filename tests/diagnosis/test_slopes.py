@@ -26,12 +26,13 @@ def test_what_is_recognised_comes_first(evidence_of, rng):
     assert any("max" in part.what for part in found)
 
 
-def test_a_helper_is_told_by_its_argument(evidence_of, rng):
+def test_a_helper_is_told_by_the_line_that_calls_it(evidence_of, rng):
     program = program_of(evidence_of, rng)
     blocks = [block for block in program.blocks if program.function(block) == "sigmoid"]
     lines = {program.place(place_of(program, block))[1] for block in blocks}
     assert lines == {net.__code__.co_firstlineno + 1, net.__code__.co_firstlineno + 2}
-    assert all("(of what test_slopes.py:" in describe_block(program, block) for block in blocks)
+    told = {describe_block(program, block) for block in blocks}
+    assert told == {f"the derivative of sigmoid at test_slopes.py:{line}" for line in lines}
 
 
 def test_forms_by_kind(evidence_of, rng):

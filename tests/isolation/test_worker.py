@@ -140,7 +140,9 @@ def test_more_than_a_verdict_where_it_is_asked_for(task):
 
 
 def test_no_test_is_written_for_what_is_meant_to_differ(task):
-    accepted = MODULE.replace("def cube_backward(dout, cache):", "def cube_backward(dout, cache):  # gradtool: ignore[GC101] why")
+    accepted = MODULE.replace(
+        "def cube_backward(dout, cache):", "def cube_backward(dout, cache):  # gradtool: ignore[GC101] why"
+    )
     for text, given in ((accepted, Given()), (MODULE, Given(intentional={"cube": "a joke"}))):
         more = task(text, reproduce=True, given=given)
         cube = [message.result for message in worker.messages(more) if isinstance(message, Result)][1]
@@ -150,7 +152,9 @@ def test_no_test_is_written_for_what_is_meant_to_differ(task):
 
 
 def test_what_no_entry_shows_is_said(task):
-    impure = "def twice_forward(x):\n    return 2 * x, x\n\n\ndef twice_backward(dout, x):\n    dout *= 2\n    return dout\n"
+    impure = (
+        "def twice_forward(x):\n    return 2 * x, x\n\n\ndef twice_backward(dout, x):\n    dout *= 2\n    return dout\n"
+    )
     (result,) = [one.result for one in worker.messages(task(impure, reproduce=True)) if isinstance(one, Result)]
     assert result.verdict is Outcome.WRONG
     assert result.reproduction is None

@@ -49,6 +49,12 @@ def test_one_entry_of_an_array():
     assert abs(value - 54.0) <= error < 1e-6
 
 
+def test_a_small_entry_is_moved_on_its_own_scale():
+    value = found(lambda x: np.sin(1 / x), 3e-8)
+    assert value is None or abs(value[0] + np.cos(1 / 3e-8) / 9e-16) <= value[1]
+    assert found(lambda x: np.sin(1e9 * x), 1e-9)[0] == pytest.approx(1e9 * np.cos(1.0), rel=1e-4)
+
+
 def test_over_many_waves_there_is_no_slope():
     value = found(lambda x: np.sin(50 * x), 1.04e6)
     assert value is None or abs(value[0] - 50 * np.cos(50 * 1.04e6)) <= value[1]

@@ -121,7 +121,9 @@ def test_user_text_is_kept_as_it_is(reports):
 
 def test_a_self_test_and_a_reproduction(reports):
     tested = replace(reports.right_affine(), self_test=SelfTestResult(27, ("b: zero",)))
-    shown = replace(reports.wrong_affine(), reproduction=Reproduction("test_b", "def test_b():\n    pass\n", "f.py", "f"))
+    shown = replace(
+        reports.wrong_affine(), reproduction=Reproduction("test_b", "def test_b():\n    pass\n", "f.py", "f")
+    )
     right, wrong = document(CheckReport((tested, shown)))["targets"]
     assert right["self_test"] == {"planted": 27, "caught": 26, "share": 26 / 27, "missed": ["b: zero"]}
     assert wrong["reproduction"] == {"name": "test_b", "text": "def test_b():\n    pass\n"}

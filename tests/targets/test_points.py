@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gradtool.targets.points import branch_points, random_points, tie_points
+from gradtool.targets.points import branch_points, nudged_points, random_points, tie_points
 
 RNG = np.random.default_rng
 
@@ -137,3 +137,14 @@ def test_sorted_entries_still_meet_zero():
 def test_a_number_in_an_array_stays_an_array():
     values = {"x": np.array(0.3, dtype=np.float32)}
     assert all(isinstance(point.values["x"], np.ndarray) for point in all_points(values))
+
+
+def test_a_nudge_is_small_and_goes_to_both_sides():
+    x = np.array([0.0, 2.0, -3.0])
+    one, other = (point.values["x"] for point in nudged_points({"x": x}, ["x"], RNG(0)))
+    assert ((one - x) * (other - x) < 0).all()
+    assert np.abs(one - x).max() < 1e-2
+    rows = np.array([[0.2, 0.8], [0.5, 0.5]])
+    assert all(p.values["p"] is rows for p in nudged_points({"p": rows}, ["p"], RNG(0)))
+    inside = np.array([0.0, 0.3, 1.0])
+    assert all(((p.values["x"] >= 0) & (p.values["x"] <= 1)).all() for p in nudged_points({"x": inside}, ["x"], RNG(0)))

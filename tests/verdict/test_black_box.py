@@ -3,7 +3,8 @@ import pytest
 
 from gradtool.results import Verdict
 from gradtool.target import Calling
-from gradtool.verdict.black_box import NotNumbersError, PointJudge, Rule, as_array
+from gradtool.verdict.black_box import PointJudge, Rule
+from gradtool.verdict.judgement import NotNumbersError, as_array
 from gradtool.verdict.caller import Caller
 
 X = np.array([0.4, -1.2, 2.0])
