@@ -19,13 +19,15 @@ What to do
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
 
 from gradtool.diagnosis.chain import counted_paths, dropped_paths
-from gradtool.diagnosis.fitting import Evidence, Mask, Matrices, Pair
+from gradtool.diagnosis.coverage import coverage, picked
+from gradtool.diagnosis.fitting import Evidence, Look, Mask, Matrices, Pair
+from gradtool.diagnosis.program import programs
 from gradtool.results import Cause
 
 Keep = Callable[[Matrices], Mask | None]
@@ -50,13 +52,61 @@ def find(evidence: Evidence) -> Cause | None:
         if residual is not None:
             message = "has only its diagonal: what is off it is zero"
             return Cause("GC108", message, "compute the entries off the diagonal as well", residual=residual)
+    only = _only_picked(evidence)
+    if only is not None:
+        return only
     if not evidence.matrices:
         return None
+    covered = _covered(evidence)
+    for keep, message, fix in _WINDOWS if covered else ():
+        residual = evidence.fit_matrix(lambda both, keep=keep: _kept_of(keep, both, covered))  # type: ignore[misc]
+        if residual is not None:
+            return Cause("GC108", message, fix, residual=residual)
     for keep, message, fix in _WAYS:
         residual = evidence.fit_matrix(partial(_kept, keep))
         if residual is not None:
             return Cause("GC108", message, fix, residual=residual)
     return None
+
+
+def _only_picked(evidence: Evidence) -> Cause | None:
+    """Where all that is there is what belongs to the entries that forward takes by an index or a mask."""
+    traced = programs(evidence)
+    if not traced or len(traced) < len(evidence.looks):
+        return None
+    for node, _ in picked(traced[0]):
+        masks = {id(program.look): mask for program in traced for i, mask in picked(program) if i == node}
+        residual = evidence.fit(partial(_where, masks))
+        if residual is not None:
+            words = f"the entries that {traced[0].label(node)} picks"
+            message = f"has only {words}: what reaches the output from the others is missing"
+            return Cause(
+                "GC108", message, "the others take part as well: add what they get", *traced[0].place(node), residual=residual
+            )
+    return None
+
+
+def _where(masks: Mapping[int, Mask], look: Look) -> Pair | None:
+    mask = masks.get(id(look))
+    return None if mask is None else (np.where(mask, look.right, 0.0), np.where(mask, look.error, 0.0))
+
+
+def _covered(evidence: Evidence) -> dict[int, Mask]:
+    """For every look with a matrix which entries each output entry is made of; empty where that is not known."""
+    by_look = {id(program.look): program for program in programs(evidence)}
+    found: dict[int, Mask] = {}
+    for both in evidence.matrices:
+        program = by_look.get(id(both.look))
+        mask = None if program is None else coverage(evidence, program)
+        if mask is None or mask.shape != both.right.shape:
+            return {}
+        found[id(both.look)] = mask
+    return found
+
+
+def _kept_of(keep: Callable[[Mask], Mask], both: Matrices, covered: Mapping[int, Mask]) -> Pair:
+    mask = keep(covered[id(both.look)])
+    return np.where(mask, both.right, 0.0), np.where(mask, both.error, 0.0)
 
 
 def _kept(keep: Keep, both: Matrices) -> Pair | None:
@@ -88,6 +138,18 @@ def _first_of(nonzero: Mask) -> Mask:
 
 
 _OVERWRITTEN = "it is overwritten where it should be added up"
+_WINDOWS: tuple[tuple[Callable[[Mask], Mask], str, str], ...] = (
+    (
+        lambda covered: _first_of(covered[::-1])[::-1],
+        f"has for each entry only what comes from the last window that covers it: {_OVERWRITTEN}",
+        "+= in place of =",
+    ),
+    (
+        lambda covered: _first_of(covered),
+        f"has for each entry only what comes from the first window that covers it: {_OVERWRITTEN}",
+        "+= in place of =",
+    ),
+)
 _WAYS: tuple[tuple[Keep, str, str], ...] = (
     (
         _diagonal,
