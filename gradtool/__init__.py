@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from gradtool.checking import check_target as check_target
     from gradtool.checking import check_value_and_grad as check_value_and_grad
     from gradtool.diagnosis import HEALTH_RULES as HEALTH_RULES
+    from gradtool.diagnosis.explaining import codes as codes
+    from gradtool.diagnosis.explaining import explain as explain
     from gradtool.evaluation import InputError as InputError
     from gradtool.evaluation import evaluate as evaluate
     from gradtool.evaluation import numeric_gradient as numeric_gradient
@@ -65,7 +67,9 @@ _HOMES = {
     "check_jacobian": "gradtool.checking",
     "check_target": "gradtool.checking",
     "check_value_and_grad": "gradtool.checking",
+    "codes": "gradtool.diagnosis.explaining",
     "evaluate": "gradtool.evaluation",
+    "explain": "gradtool.diagnosis.explaining",
     "load_target": "gradtool.targets.loaded_target",
     "numeric_gradient": "gradtool.evaluation",
     "parse": "gradtool.language",
@@ -96,7 +100,9 @@ __all__ = [
     "check_jacobian",
     "check_target",
     "check_value_and_grad",
+    "codes",
     "evaluate",
+    "explain",
     "load_target",
     "numeric_gradient",
     "parse",

@@ -16,6 +16,7 @@ from gradtool.cli.check import check_command
 from gradtool.cli.console import prepare_streams, telling, writing
 from gradtool.cli.eval import evaluate_command
 from gradtool.cli.exit_codes import ExitCode
+from gradtool.cli.explain import explain_command
 
 
 class ClosedPipeError(Exception):
@@ -118,9 +119,11 @@ def main() -> None:
       gradtool eval "(x+y)*max(y,z)" x=1 y=2 z=0
       gradtool eval "z = W@x + b; sum(z)" "W=randn(2,3)" "x=[1,2,3]" b=0
       gradtool check layers.py
+      gradtool explain GC104
       gradtool eval --help
     """
 
 
 main.add_command(evaluate_command)
 main.add_command(check_command)
+main.add_command(explain_command)

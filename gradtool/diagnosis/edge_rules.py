@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradtool.diagnosis.fitting import Array
-from gradtool.diagnosis.program import Block, Change, Edge, Program
-from gradtool.ops import REGISTRY
+from gradtool.diagnosis.program import Block, Change, Edge, Program, sum_to
 from gradtool.diagnosis.slopes import MAX_BLOCKS, PLAIN, Kind, describe_block, place_of
+from gradtool.ops import REGISTRY
 
 MAX_FACTORS = 10
 SHARPNESS = (1.0, 2.0, 3.0, 4.0, 5.0, 8.0, 10.0, 20.0, 50.0, 100.0)
@@ -53,6 +53,7 @@ def structured(program: Program, kind: Kind) -> Iterator[Rewrite]:
                         f"matches when {words}{program.at(some[0][0])}", fix, some[0][0], _edges_changed(some, rule)
                     )
     if kind == "wrong":
+        yield from _neighbours(program)
         for block in program.blocks[:MAX_BLOCKS]:
             found = program.derivative(block)
             if found is not None and bool(((found == 0) | (found == 1)).all()):
@@ -119,9 +120,9 @@ def _fitted(value: Array | None, shape: tuple[int, ...]) -> Array:
     if value is None:
         return np.empty((0, *shape))
     extra = value.ndim - len(shape)
-    if extra > 0 and value.shape[extra:] == shape:
-        return np.asarray(value.sum(axis=tuple(range(extra))))
-    return value
+    if extra < 0 or not all(n == 1 or n == m for n, m in zip(shape, value.shape[extra:], strict=True)):
+        return np.empty((0, *shape))
+    return sum_to(value, shape)
 
 
 def _product(one: Array, other: Array) -> Array | None:
@@ -179,6 +180,73 @@ def _rules(program: Program, node: int, operation: str, position: int) -> Iterat
     elif operation == "reshape":
         message = "the gradient of a reshape is read in column order"
         yield "moved", message, "reshape it back in the same order", _reshaped_by_columns
+
+
+def _neighbours(program: Program) -> Iterator[Rewrite]:
+    """In a loop, the state of the round after, or before, in place of the round's own."""
+    graph = program.graph
+    for group in program.groups:
+        operation = graph.operations[group[0]]
+        if operation not in ("multiply", "matmul") or len(group) < 2:
+            continue
+        for position in (0, 1):
+            edges = [(i, position) for i in sorted(group) if (i, position) in program.edges]
+            for step, words in ((1, "next"), (-1, "previous")):
+                others = _shifted(program, [graph.arguments[i][1 - position] for i, _ in edges], step)
+                if others is not None and len(edges) > 1:
+                    message = f"matches when every round of the loop takes the {words} round's value as the other factor of "
+                    yield Rewrite(
+                        f"{message}{program.words(group[0])}", "use the value that forward uses in the same round",
+                        group[0], _with_others(edges, others, operation),
+                    )  # fmt: skip
+
+
+def _shifted(program: Program, factors: list[int], step: int) -> list[int] | None:
+    """The nodes that stand ``step`` rounds further in the loop that makes most of these factors; at the end the last one.
+    None where no loop makes them."""
+    graph = program.graph
+
+    def made_by(node: int) -> tuple[str, int, int]:
+        return graph.operations[node], graph.starts[node], graph.ends[node]
+
+    made = [made_by(node) for node in factors if program.plan.operations[node] is not None]
+    if len(set(factors)) < len(factors) or not made:
+        return None
+    loop = max(set(made), key=made.count)
+    rounds = [i for i in range(len(graph)) if made_by(i) == loop]
+    if len(rounds) < 2:
+        return None
+    found = []
+    for node in factors:
+        # What comes before the first round, such as a state of zeros, is followed by that round's.
+        place = rounds.index(node) if node in rounds else -1
+        further = place + step
+        if further < 0:
+            further = 0 if step > 0 else -1
+        found.append(rounds[min(further, len(rounds) - 1)] if further >= 0 else node)
+    shapes = [program.plan.shapes[node] for node in factors]
+    return found if found != factors and [program.plan.shapes[node] for node in found] == shapes else None
+
+
+def _with_others(edges: list[Edge], others: list[int], operation: str) -> Callable[[Program], Change]:
+    """The other factor of every edge, replaced."""
+
+    def make(program: Program) -> Change:
+        changed = {}
+        for (i, position), other in zip(edges, others, strict=True):
+            shape = program.plan.shapes[program.graph.arguments[i][position]]
+            if operation == "matmul":
+                rule = _with_factor(position, other)
+            else:
+                rule = _times_node(other)
+            changed[(i, position)] = _sending(program, i, rule, shape)
+        return Change(edges=changed)
+
+    return make
+
+
+def _times_node(other: int) -> EdgeRule:
+    return lambda program, _, upstream: upstream * program.values[other]
 
 
 def _of_same_shape(program: Program, node: int) -> list[int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +27,8 @@ NEARER = 0.05
 """A hypothesis must leave at most this share of the difference between the user's gradient and the right one."""
 NEARLY = 1e-5
 """An error up to this share of the gradient's largest entry is no wrong derivative but an approximation."""
+WIDE = 1e-6
+"""A finite error beyond this share of the gradient's largest entry is that of a tie or kink."""
 MAX_OUTPUTS = 256
 """Backward is not probed with every unit upstream where the outputs have more entries than this."""
 MAX_MATRIX = 200_000
@@ -161,13 +163,10 @@ class Evidence:
     def _look(self, sight: Sight, name: str) -> Look:
         right = np.asarray(sight.right[name], dtype=np.float64)
         yours = numbers(sight.yours.get(name))
-        return Look(
-            sight,
-            yours if yours is not None and yours.shape == right.shape else None,
-            right,
-            np.broadcast_to(np.asarray(sight.error[name], dtype=np.float64), right.shape),
-            sight.point.kind == "tie" or (self.suspect.at_tie and sight is self.suspect.sights[0]),
-        )
+        error = np.broadcast_to(np.asarray(sight.error[name], dtype=np.float64), right.shape)
+        found = Look(sight, yours if yours is not None and yours.shape == right.shape else None, right, error)
+        at_tie = self.suspect.at_tie and (sight is self.suspect.sights[0] or _is_wrong_at_kinks(found))
+        return replace(found, is_tie=sight.point.kind == "tie" or at_tie)
 
     def other(self, look: Look, name: str) -> Look:
         """The same sight for the gradient of another input."""
@@ -294,6 +293,12 @@ class Evidence:
                 return None
             worst, told = max(worst, measured[0]), told or measured[1]
         return worst if told else None
+
+
+def _is_wrong_at_kinks(look: Look) -> bool:
+    """Whether every wrong entry sits where a range of values is valid: other points may have the same zeros."""
+    wide = look.error > WIDE * look.scale
+    return bool(look.wrong.any()) and bool(wide[look.wrong].all())
 
 
 def agreement(yours: Array, guess: Pair, right: Pair, scale: float) -> tuple[float, bool] | None:

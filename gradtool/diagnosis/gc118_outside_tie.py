@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradtool.diagnosis.fitting import Evidence
+from gradtool.diagnosis.fitting import WIDE, Evidence
 from gradtool.diagnosis.places import list_entries
 from gradtool.results import Cause
 
@@ -39,7 +39,7 @@ def find(evidence: Evidence) -> Cause | None:
         return None
     position = tuple(int(k) for k in np.unravel_index(int(np.argmax(off)), off.shape))
     value = f"yours is {float(look.yours[position]):.6g}, valid there is {float(look.right[position]):.6g}"
-    if bool(np.isfinite(look.error[position])) and look.error[position] > 1e-6 * look.scale:
+    if bool(np.isfinite(look.error[position])) and look.error[position] > WIDE * look.scale:
         value += f" +- {float(look.error[position]):.3g} if all entries together fit"
     message = f"is outside what is valid at a tie or kink, at {list_entries(differs)}: {value}"
     return Cause("GC118", message, "give the gradient to one of the tied entries, or share it out among them")

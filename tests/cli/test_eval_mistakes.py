@@ -184,7 +184,7 @@ def test_commands_that_are_none():
         (["evla", "x", "x=1"], "did you mean eval?"),
         (["x+y", "x=1"], "to evaluate an expression, write: gradtool eval x+y ..."),
         (["x", "x=1"], "to evaluate an expression, write: gradtool eval x ..."),
-        (["foo"], "there are: eval"),
+        (["foo"], "there are: check, eval, explain"),
     ):
         result = CliRunner().invoke(main, arguments)
         assert result.exit_code == 2
