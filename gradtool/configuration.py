@@ -69,7 +69,7 @@ class Configuration:
         return Path.cwd() if self.file is None else self.file.parent
 
     def given(self, seed: int) -> Given:
-        """All that is said of targets, with its values read. Raises what ``gradtool.parse_value`` raises."""
+        """All that is said of targets, with its values read. Raises ``ConfigurationError``."""
         make: Any = import_module("gradtool.targets.given").Given
         return make(  # type: ignore[no-any-return]
             configured=self._by_target("inputs", lambda value, name: configured_value(value, name, seed, self.folder)),
@@ -83,7 +83,12 @@ class Configuration:
         a value of what TOML has."""
         found: dict[str, dict[str, Any]] = {}
         for target in self.targets:
-            values = {name: parse(value, name) for name, value in getattr(target, key).items()}
+            values = {}
+            for name, value in getattr(target, key).items():
+                try:
+                    values[name] = parse(value, name)
+                except (gradtool.SourceError, gradtool.InputFileError) as error:
+                    raise ConfigurationError(f"{self.file}: targets.{target.pattern}.{key}.{name}: {error}") from None
             if values:
                 found |= dict.fromkeys(self._as_shown(target.pattern), values)
         return found

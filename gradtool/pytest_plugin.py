@@ -114,8 +114,8 @@ class GradientFile(pytest.File):
         """An item a target; one item that says why, where the module cannot be imported."""
         worker: Any = import_module("gradtool.isolation.worker")
         loaded = worker.loaded(self.task)
-        if isinstance(loaded, str):
-            yield BrokenItem.from_parent(self, name="import", why=loaded)
+        if not isinstance(loaded, tuple):
+            yield BrokenItem.from_parent(self, name="import", why=loaded.text, line=loaded.line)
             return
         scope, found = loaded
         self.names = tuple(worker.names_of(one, scope) for one in found)
@@ -127,18 +127,20 @@ class GradientFile(pytest.File):
 class BrokenItem(pytest.Item):
     """A module that cannot be imported."""
 
-    def __init__(self, *, why: str, **more: Any) -> None:
+    def __init__(self, *, why: str, line: int, **more: Any) -> None:
         super().__init__(**more)
-        self.why = why
+        self.why, self.line = why, line
 
     def setup(self) -> None:
-        pytest.fail(self.why, pytrace=False)
+        results: Any = import_module("gradtool.results")
+        told = results.TargetResult(self.nodeid, "module", "", "", results.Outcome.ERROR, error=self.why)
+        pytest.fail(f"{_headline(told)}\n{self.why}", pytrace=False)
 
     def runtest(self) -> None:
         """There is nothing to run: ``setup`` has failed."""
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        return self.path, 0, "gradtool: import"
+        return self.path, self.line - 1, "gradtool: import"
 
 
 class GradientItem(pytest.Item):
@@ -165,14 +167,14 @@ class GradientItem(pytest.Item):
         if self.parent.accept is not None:
             result = self.parent.accept(result)
         if result.verdict == "ERROR":
-            pytest.fail(_shown(result), pytrace=False)
+            pytest.fail(f"{_headline(result)}\n{_shown(result)}", pytrace=False)
         self.result = result
 
     def runtest(self) -> None:
         result = self.result
         assert result is not None
         if result.fails:
-            pytest.fail(_shown(result), pytrace=False)
+            pytest.fail(f"{_headline(result)}\n{_shown(result)}", pytrace=False)
         if result.verdict == "SKIPPED":
             pytest.skip("; ".join(result.notes))
         if result.verdict != "OK":
@@ -182,6 +184,12 @@ class GradientItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         return self.path, self.found.line - 1, f"gradtool: {self.found.name}"
+
+
+def _headline(result: TargetResult) -> str:
+    """What pytest's summary shows, which is a failure's first line: what is the matter first of all."""
+    found: Any = next(iter(import_module("gradtool.report.findings").of_target(result)))
+    return found.text if found.code == "ERROR" else f"{found.code}: {found.text}"
 
 
 def _shown(result: TargetResult) -> str:

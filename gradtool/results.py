@@ -161,6 +161,9 @@ class EvaluationResult:
 
 # What ``check`` found ----------------------------------------------------------------------------------------------
 
+HINT = "hint: "
+"""How a line of ``TargetResult.error`` begins that is no part of what was raised but says what to do about it."""
+
 
 class Outcome(StrEnum):
     """What is said of a target: a verdict, or why there is none."""

@@ -16,7 +16,7 @@ from gradtool.acceptance.failures import Failure, failures_of
 from gradtool.results import Outcome, TargetResult
 
 SCHEMA = "gradtool/baseline/1"
-BASELINE = "baseline"
+BASELINE = "in the baseline"
 """Why a target is accepted."""
 ALL_WARNINGS = tuple(f"GC{number}" for number in range(301, 400))
 

@@ -46,7 +46,10 @@ def accept(result: TargetResult, scope: Scope) -> TargetResult:
     warnings = {hygiene.code for hygiene in result.hygiene} - wrong
     notes = result.notes
     if unused := [code for code in found.codes if code not in wrong | warnings]:
-        notes += (f"line {found.line}: ignore[{','.join(unused)}] is not needed",)
+        # Where something else is WRONG, its code is what the comment's author wants to know.
+        other = sorted(wrong.difference(found.codes))
+        but = f": what is WRONG is {', '.join(other)}" if other else ""
+        notes += (f"line {found.line}: ignore[{','.join(unused)}] {'does not fit' if but else 'is not needed'}{but}",)
     covered = (wrong or warnings) and (wrong or warnings).issubset(found.codes)
     return replace(result, accepted=found.why if covered and result.intentional is None else None, notes=notes)
 

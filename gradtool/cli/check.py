@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import import_module
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +18,7 @@ import gradtool
 from gradtool import configuration, report, selection
 from gradtool.cli import options
 from gradtool.cli.console import make_page, progress, telling, width, writing
-from gradtool.cli.exit_codes import ExitCode, of_check
+from gradtool.cli.exit_codes import ExitCode, of_check, why_not_agreed
 from gradtool.cli.files import write_file
 from gradtool.cli.options import OutputFile, positive_number
 from gradtool.report.codes import TITLES
@@ -31,6 +32,8 @@ T = TypeVar("T")
 
 TIMEOUT = 60.0
 EXAMPLE = "gradtool check layers.py"
+MOST_EXCLUDED = 10
+"""Files that the note on what was excluded names."""
 
 
 class UserError(click.ClickException):
@@ -56,7 +59,13 @@ def expression(text: str) -> selection.Expression:
 
 def not_negative(text: str) -> float:
     """A finite number of 0 or more. Raises ``click.BadParameter``."""
-    return 0.0 if text.strip() in ("0", "0.0") else positive_number(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not (isfinite(number) and number >= 0):
+        raise click.BadParameter(f"expected a number of 0 or more, found {text!r}")
+    return number
 
 
 @click.command("check", short_help="Check the hand-written gradients of Python files.")
@@ -227,7 +236,11 @@ def check_command(
     """
     found, texts = _configured(targets)
     chosen = _chosen(ctx, found, configurable)
-    codes = options.diagnostic_codes(fail_on or (found.fail_on,), [code for code in TITLES if code.startswith("GC")])
+    codes = options.diagnostic_codes(
+        fail_on or (found.fail_on,),
+        [code for code in TITLES if code.startswith("GC")],
+        "--fail-on" if fail_on else f"{found.file}: fail-on",
+    )
     if list_only or write_config:
         _only_listed(list_only, write_config, format_name, output_files)
         if self_test or tests_file is not None:
@@ -242,7 +255,9 @@ def check_command(
         from_file = {} if inputs_file is None else gradtool.read_inputs(inputs_file, seed=chosen["seed"])
         known = None if known_file is None or new_baseline is not None else baselines.read(known_file, codes)
         gathered = gathering.gather(texts, found.excludes)
-    except (gradtool.SourceError, gradtool.InputFileError, baselines.BaselineError, loading.TargetError) as error:
+    except loading.TargetError as error:
+        raise UserError(str(error) if targets else f"{found.file}: paths: {error}") from None
+    except (gradtool.SourceError, gradtool.InputFileError, baselines.BaselineError) as error:
         raise UserError(str(error)) from None
     except configuration.ConfigurationError as error:
         raise UserError(str(error)) from None
@@ -283,8 +298,11 @@ def check_command(
 
     with telling():
         if gathered.excluded:
-            click.echo(f"note: excluded by {found.file}: {', '.join(gathered.excluded)}", err=True)
-        for note in finished.report.notes if format_name != "table" else ():  # The table says them itself.
+            names = ", ".join(gathered.excluded[:MOST_EXCLUDED])
+            more = len(gathered.excluded) - MOST_EXCLUDED
+            click.echo(f"note: excluded by {found.file}: {names}{f' and {more} more' if more > 0 else ''}", err=True)
+        in_table = format_name == "table" and not (list_only or write_config)  # It says them itself.
+        for note in () if in_table else finished.report.notes:
             click.echo(f"note: {note}", err=True)
         if known is not None:
             whole = not finished.stopped and not gathered.wishes and not wanted.steps
@@ -307,6 +325,9 @@ def check_command(
     code = _code_of_list(finished) if list_only else of_check(finished.report, strict=chosen["strict"], fail_on=codes)
     if new_baseline is not None:
         code = _write_baseline(new_baseline, finished, baselines, fail_on=codes, strict=chosen["strict"])
+    if not list_only and (why := why_not_agreed(finished.report, code, codes)) is not None:
+        with telling():
+            click.echo(f"note: {why}", err=True)
     ctx.exit(ExitCode.AGREED if allow_nothing and code is ExitCode.NOTHING else code)
 
 

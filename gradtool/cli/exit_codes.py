@@ -43,6 +43,26 @@ def of_evaluation(result: EvaluationResult, *, strict: bool, fail_on: Collection
     return ExitCode.AGREED
 
 
+def codes_that_count(report: CheckReport) -> frozenset[str]:
+    """The causes and hygiene codes of all targets that nobody accepted."""
+    counting = [found for found in report.targets if found.intentional is None and found.accepted is None]
+    causes = (gradient.cause for found in counting for gradient in found.gradients)
+    return frozenset(cause.code for cause in causes if cause is not None) | frozenset(
+        hygiene.code for found in counting for hygiene in found.hygiene
+    )
+
+
+def why_not_agreed(report: CheckReport, code: ExitCode, fail_on: Collection[str]) -> str | None:
+    """What made ``code`` of a report that reads as if all were well; None where the report itself says it."""
+    if code is ExitCode.WRONG and not any(found.fails for found in report.targets):
+        return f"exit code 1, as --fail-on asks for: {', '.join(sorted(codes_that_count(report).intersection(fail_on)))}"
+    if code is ExitCode.UNDECIDED:
+        count = report.summary
+        parts = [f"{n} {word}" for n, word in ((count.undecided, "undecided"), (count.skipped, "skipped")) if n]
+        return f"exit code 4, as --strict asks for: {', '.join(parts)}"
+    return None
+
+
 def of_check(report: CheckReport, *, strict: bool, fail_on: Collection[str]) -> ExitCode:
     """The code for what ``check`` found: the first of 1, 3, 4, 5 and 0 that applies.
 
@@ -50,10 +70,8 @@ def of_check(report: CheckReport, *, strict: bool, fail_on: Collection[str]) -> 
     same. ``fail_on`` names causes (GC1xx) and hygiene (GC3xx).
     """
     counting = [found for found in report.targets if found.intentional is None and found.accepted is None]
-    codes = {hygiene.code for found in counting for hygiene in found.hygiene}
-    codes |= {gradient.cause.code for found in counting for gradient in found.gradients if gradient.cause is not None}
     outcomes = {str(found.verdict) for found in counting}
-    if any(found.fails for found in counting) or not codes.isdisjoint(fail_on):
+    if any(found.fails for found in counting) or not codes_that_count(report).isdisjoint(fail_on):
         return ExitCode.WRONG
     if any(found.verdict == "ERROR" for found in report.targets):
         return ExitCode.FAILED

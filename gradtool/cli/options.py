@@ -141,14 +141,16 @@ def flatten(lists: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(name for names in lists for name in names)
 
 
-def diagnostic_codes(lists: Sequence[tuple[str, ...]], known: Collection[str] | None = None) -> frozenset[str]:
-    """The codes of ``--fail-on``, out of ``known`` (None: the diagnostics of a graph's health). Raises
-    ``click.UsageError`` for one that does not exist."""
+def diagnostic_codes(
+    lists: Sequence[tuple[str, ...]], known: Collection[str] | None = None, place: str = "--fail-on"
+) -> frozenset[str]:
+    """The codes of ``--fail-on``, out of ``known`` (None: the diagnostics of a graph's health); ``place`` is where they
+    stand. Raises ``click.UsageError`` for one that does not exist."""
     codes = frozenset(code.upper() for code in flatten(lists))
     if codes:  # The rules are loaded only where they are asked for.
         there_are = gradtool.HEALTH_RULES if known is None else known
         for code in sorted(codes - set(there_are)):
-            raise click.UsageError(f"--fail-on: there is no diagnostic {code!r}; there are {', '.join(there_are)}")
+            raise click.UsageError(f"{place}: there is no diagnostic {code!r}; there are {', '.join(there_are)}")
     return codes
 
 

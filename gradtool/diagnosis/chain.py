@@ -295,7 +295,7 @@ def _counts(traced: Sequence[Program], links: Sequence[list[Edge]]) -> list[int]
         columns.append(np.stack([(share - rest).ravel() / size for share in shares if share is not None], axis=1))
         wanted.append((program.look.yours - rest).ravel() / size)
     matrix, right = np.concatenate(columns), np.concatenate(wanted)
-    if len(right) <= len(links):
+    if len(right) <= len(links) or not (np.isfinite(matrix).all() and np.isfinite(right).all()):
         return None
     found, _, rank, _ = np.linalg.lstsq(matrix, right, rcond=1e-8)
     counts = np.round(found)

@@ -17,6 +17,8 @@ from gradtool.ops import REGISTRY
 MAX_FACTORS = 10
 SHARPNESS = (1.0, 2.0, 3.0, 4.0, 5.0, 8.0, 10.0, 20.0, 50.0, 100.0)
 """Of the softmax that stands in the place of a maximum."""
+MOVING = frozenset({"roll", "flip", "sort"})
+"""Operations that put entries elsewhere: to leave one out moves the gradient."""
 MAX_LOOP = 9
 """Of a loop with more rounds only all at once are changed."""
 PRODUCT = "dA = dC @ B.T, dB = A.T @ dC"
@@ -66,7 +68,7 @@ def structured(program: Program, kind: Kind) -> Iterator[Rewrite]:
                 )
     if kind == "missing":
         for block in program.blocks[:MAX_BLOCKS]:
-            if graph.operations[block.top] in PLAIN and len(program.inside(block)) == 1:
+            if graph.operations[block.top] in PLAIN | MOVING and len(program.inside(block)) == 1:
                 continue
             what = describe_block(program, block)
             yield Rewrite(
@@ -194,7 +196,9 @@ def _neighbours(program: Program) -> Iterator[Rewrite]:
             for step, words in ((1, "next"), (-1, "previous")):
                 others = _shifted(program, [graph.arguments[i][1 - position] for i, _ in edges], step)
                 if others is not None and len(edges) > 1:
-                    message = f"matches when every round of the loop takes the {words} round's value as the other factor of "
+                    message = (
+                        f"matches when every round of the loop takes the {words} round's value as the other factor of "
+                    )
                     yield Rewrite(
                         f"{message}{program.words(group[0])}", "use the value that forward uses in the same round",
                         group[0], _with_others(edges, others, operation),
@@ -235,10 +239,7 @@ def _with_others(edges: list[Edge], others: list[int], operation: str) -> Callab
         changed = {}
         for (i, position), other in zip(edges, others, strict=True):
             shape = program.plan.shapes[program.graph.arguments[i][position]]
-            if operation == "matmul":
-                rule = _with_factor(position, other)
-            else:
-                rule = _times_node(other)
+            rule = _with_factor(position, other) if operation == "matmul" else _times_node(other)
             changed[(i, position)] = _sending(program, i, rule, shape)
         return Change(edges=changed)
 

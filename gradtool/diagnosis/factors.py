@@ -16,6 +16,8 @@ SAME = 1e-7
 """Two factors that differ by less than this share are the same; less where the gradient itself is not known so well."""
 TELLING_SIZE = 6
 """A factor that equals a smaller number of entries is more likely to be just that number."""
+SMALLEST = 1e-305
+"""A factor beyond this, or beyond 1 over it, is no factor that somebody wrote."""
 SMALL = 16
 """Numerator and denominator of the fractions that are named."""
 
@@ -64,7 +66,7 @@ def constant_factor(evidence: Evidence) -> Factor | None:
 def _constant_factor(evidence: Evidence) -> Factor | None:
     pairs = [(look.yours, look.right, look.error) for look in evidence.looks if look.yours is not None]
     value = best_factor(pairs)
-    if value is None or value == 0 or not math.isfinite(value):
+    if value is None or not SMALLEST < abs(value) < 1 / SMALLEST:
         return None
 
     def hypothesis(look: Look) -> Pair:
@@ -77,7 +79,8 @@ def _constant_factor(evidence: Evidence) -> Factor | None:
 
 
 def best_factor(pairs: Sequence[tuple[Array | None, Array, Array]]) -> float | None:
-    """The least-squares factor from ``right`` to ``yours``, each place weighed by its own size."""
+    """The least-squares factor from ``right`` to ``yours``, each place weighed by its own size, and entries that are not known
+    well by their error."""
     over = under = 0.0
     for yours, right, error in pairs:
         assert yours is not None
@@ -86,7 +89,8 @@ def best_factor(pairs: Sequence[tuple[Array | None, Array, Array]]) -> float | N
         if size == 0 or not math.isfinite(size):
             continue
         r, y = right[known] / size, yours[known] / size
-        over, under = over + float(np.sum(r * y)), under + float(np.sum(r * r))
+        weight = (ROUNDING / np.maximum(error[known] / size, ROUNDING)) ** 2
+        over, under = over + float(np.sum(weight * r * y)), under + float(np.sum(weight * r * r))
     return over / under if under > 0 else None
 
 
@@ -115,7 +119,7 @@ def _summed_axes(evidence: Evidence) -> Iterator[Axis]:
     for k, output in enumerate(outputs):
         shape, size = np.shape(output), int(np.size(output))
         owner = "the output" if len(outputs) == 1 else f"output {k}"
-        mine = nonzero[start : start + size].reshape(*shape, -1)
+        mine = nonzero[start : start + size].reshape(*shape, nonzero.shape[1])
         start += size
         for axis, length in enumerate(shape):
             if length > 1 and (mine.sum(axis=axis) > 1).any():
@@ -125,7 +129,8 @@ def _summed_axes(evidence: Evidence) -> Iterator[Axis]:
         shape = np.shape(look.sight.values[name])
         if not shape:
             continue
-        mine = nonzero_jacobian(evidence, look, name).reshape(-1, *shape)
+        mine = nonzero_jacobian(evidence, look, name)
+        mine = mine.reshape(len(mine), *shape)
         for axis, length in enumerate(shape):
             if length > 1 and (mine.sum(axis=axis + 1) > 1).any():
                 yield Axis(name, axis, length, shape.count(length) == 1, len(shape))

@@ -266,7 +266,7 @@ class Evidence:
             if row is None:
                 return None
             found.append(row.ravel())
-        return np.array(found)
+        return np.array(found).reshape(rows, look.right.size)
 
     def fit(self, hypothesis: Hypothesis, looks: Sequence[Look] | None = None) -> float | None:
         """The residual of a hypothesis that fits at every sight, relative to its size; None where it does not fit."""
@@ -314,11 +314,11 @@ def agreement(yours: Array, guess: Pair, right: Pair, scale: float) -> tuple[flo
     off = np.abs(y - g)
     if (off > 2 * error[known] + 10 * ROUNDING * size).any():
         return None
-    from_guess, from_right = norm(y - g), norm(y - r)
-    is_wrong = bool((np.abs(y - r) > right[1][known] + ROUNDING * size).any())
-    if is_wrong and from_guess > NEARER * from_right:
+    wrong = np.abs(y - r) > right[1][known] + ROUNDING * size
+    is_wrong = bool(wrong.any())
+    if is_wrong and norm((y - g)[wrong]) > NEARER * norm((y - r)[wrong]):
         return None
-    return (from_guess / size if size > 0 else 0.0), is_wrong
+    return (norm(y - g) / size if size > 0 else 0.0), is_wrong
 
 
 def numbers(value: Any) -> Array | None:

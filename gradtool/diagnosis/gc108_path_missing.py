@@ -30,6 +30,8 @@ from gradtool.diagnosis.fitting import Evidence, Look, Mask, Matrices, Pair
 from gradtool.diagnosis.program import programs
 from gradtool.results import Cause
 
+LONG_ENOUGH = 4
+"""Entries of which a mean says something."""
 Keep = Callable[[Matrices], Mask | None]
 
 
@@ -52,14 +54,17 @@ def find(evidence: Evidence) -> Cause | None:
         if residual is not None:
             message = "has only its diagonal: what is off it is zero"
             return Cause("GC108", message, "compute the entries off the diagonal as well", residual=residual)
+    uncentred = _not_centred(evidence)
+    if uncentred is not None:
+        return uncentred
     only = _only_picked(evidence)
     if only is not None:
         return only
     if not evidence.matrices:
         return None
     covered = _covered(evidence)
-    for keep, message, fix in _WINDOWS if covered else ():
-        residual = evidence.fit_matrix(lambda both, keep=keep: _kept_of(keep, both, covered))  # type: ignore[misc]
+    for window, message, fix in _WINDOWS if covered else ():
+        residual = evidence.fit_matrix(partial(_kept_of, window, covered))
         if residual is not None:
             return Cause("GC108", message, fix, residual=residual)
     for keep, message, fix in _WAYS:
@@ -67,6 +72,33 @@ def find(evidence: Evidence) -> Cause | None:
         if residual is not None:
             return Cause("GC108", message, fix, residual=residual)
     return None
+
+
+def _not_centred(evidence: Evidence) -> Cause | None:
+    """Where the right gradient has a mean of zero, and the user's is it plus one number at every entry."""
+    shape = evidence.first.right.shape
+    for axis in (None, *range(len(shape))):
+        if (evidence.first.right.size if axis is None else shape[axis]) < LONG_ENOUGH:
+            continue
+        if len(shape) > 1 and axis is None and any(n == 1 for n in shape):
+            continue
+        residual = evidence.fit(partial(_plus_a_number, axis))
+        if residual is not None:
+            over = "" if axis is None or len(shape) == 1 else f" over axis {axis}"
+            message = (
+                f"lacks what comes through a mean: its own mean{over} is not zero, and without it the gradient is right"
+            )
+            fix = "subtract the mean: forward does so, or divides by a sum"
+            return Cause("GC108", message, fix, residual=residual)
+    return None
+
+
+def _plus_a_number(axis: int | None, look: Look) -> Pair | None:
+    mean = np.abs(look.right.mean(axis=axis, keepdims=True))
+    if look.yours is None or (mean > look.error.mean(axis=axis, keepdims=True) + 1e-9 * look.scale).any():
+        return None
+    number = (look.yours - look.right).mean(axis=axis, keepdims=True)
+    return look.right + number, look.error + look.error.mean(axis=axis, keepdims=True)
 
 
 def _only_picked(evidence: Evidence) -> Cause | None:
@@ -81,7 +113,11 @@ def _only_picked(evidence: Evidence) -> Cause | None:
             words = f"the entries that {traced[0].label(node)} picks"
             message = f"has only {words}: what reaches the output from the others is missing"
             return Cause(
-                "GC108", message, "the others take part as well: add what they get", *traced[0].place(node), residual=residual
+                "GC108",
+                message,
+                "the others take part as well: add what they get",
+                *traced[0].place(node),
+                residual=residual,
             )
     return None
 
@@ -104,8 +140,8 @@ def _covered(evidence: Evidence) -> dict[int, Mask]:
     return found
 
 
-def _kept_of(keep: Callable[[Mask], Mask], both: Matrices, covered: Mapping[int, Mask]) -> Pair:
-    mask = keep(covered[id(both.look)])
+def _kept_of(window: Callable[[Mask], Mask], covered: Mapping[int, Mask], both: Matrices) -> Pair:
+    mask = window(covered[id(both.look)])
     return np.where(mask, both.right, 0.0), np.where(mask, both.error, 0.0)
 
 

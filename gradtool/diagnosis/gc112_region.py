@@ -26,7 +26,7 @@ from gradtool.results import Cause
 
 def find(evidence: Evidence) -> Cause | None:
     """Fits where a bound on one value parts the wrong entries from the right ones."""
-    if not evidence.usable:
+    if not evidence.usable or evidence.nearly_right:
         return None
     region = wrong_region(evidence)
     if region is not None:

@@ -86,7 +86,8 @@ def _multiple(evidence: Evidence, term: Callable[[Array], Array], weighed: bool)
             return None
         if norm(change - value * part) > NEARER * norm(change):
             return None
-        worst = max(worst, norm(change - value * part) / max(look.scale, largest(change)))
+        size = max(look.scale, largest(change))
+        worst = max(worst, norm(change - value * part) / size if size > 0 else 0.0)
     return value, worst
 
 

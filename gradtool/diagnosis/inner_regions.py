@@ -101,6 +101,8 @@ def _multipliers(
     normal = (above.T @ above) * (below @ below.T)
     known = np.diag(normal) > 1e-12 * largest(normal)
     solved = np.ones(size)
+    if not (np.isfinite(normal).all() and np.isfinite(difference).all()):
+        return None
     if known.any():
         wanted = np.einsum("ri,rc,ic->i", above, difference, below)[known]
         solution, _, rank, _ = np.linalg.lstsq(normal[np.ix_(known, known)], wanted, rcond=1e-10)

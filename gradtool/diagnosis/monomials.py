@@ -259,6 +259,8 @@ def _columns(both: Matrices, value: Array) -> Array | None:
 
 
 def _rows(both: Matrices, value: Array) -> Array | None:
+    if len(both.look.sight.outputs) != 1:
+        return None
     return _spread(value, np.shape(both.look.sight.outputs[0]), (-1, 1))
 
 

@@ -437,6 +437,8 @@ def _program(evidence: Evidence, look: Look, function: Callable[..., Any]) -> Pr
             return None
         inputs = {name: values[name] for name in traced.graph.inputs}
         plan = make_plan(traced.graph, inputs)._replace(scalar=False)
+        if any(0 in shape for shape in plan.shapes):
+            return None  # No derivative tells anything there.
         if evidence.name not in plan.wrt or len(traced.values) != len(look.sight.upstream):
             return None
         program = Program(evidence, look, traced, plan)

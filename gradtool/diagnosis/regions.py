@@ -14,6 +14,8 @@ from gradtool.diagnosis.fitting import Array, Evidence, Look, Mask, Matrices, Pa
 CHANCE = 0.02
 """A bound is believed if chance would part the entries so well with less than this probability."""
 MAX_COLUMNS = 60_000
+SMALLEST, LARGEST = 1e-280, 1e300
+"""Between these a number can be rounded to decimal digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,7 @@ def parted(wrong: Mask, values: Array, label: str) -> str | None:
     for text, value in ((label, values), (f"|{label}|", np.abs(values))):
         for sign, relation in ((1, ">"), (-1, "<")):
             inside, outside = sign * value[wrong], sign * value[~wrong]
-            if not inside.size or not outside.size or inside.min() <= outside.max():
+            if not inside.size or not outside.size or not outside.max() < inside.min():
                 continue
             bound, exact = between(float(outside.max()), float(inside.min()))
             candidates = 4.0 if exact else 8.0
@@ -223,8 +225,11 @@ def between(low: float, high: float) -> tuple[float, bool]:
     for simple in (0.0, 1.0, -1.0):
         if low <= simple < high:
             return simple, True
+    size = max(abs(low), abs(high))
+    if not SMALLEST < size < LARGEST:
+        return low, False
     for digits in range(17):
-        step = 10.0 ** (floor(log10(max(abs(low), abs(high)))) - digits)
+        step = 10.0 ** (floor(log10(size)) - digits)
         found = np.ceil(low / step) * step
         if low <= found < high:
             return float(found), False

@@ -38,11 +38,15 @@ LOOK = 0.25
 ASK = getattr(signal, "SIGUSR1", None) if hasattr(faulthandler, "register") else None
 """The signal that asks a worker what it is at, where there are such signals."""
 
+MOST_NAMES = 20
+"""Names of targets that a note lists."""
+
 WORKER = "gradtool.isolation.worker"
 PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
 
 Progress = Callable[[int, int, str], None]
-"""``progress(done, total, id)``: a file counts as one target until it is known how many it has."""
+"""``progress(done, total, id)``, when something is begun and when it is done: a file counts as one target until it is known
+how many it has."""
 
 
 class MisuseError(ValueError):
@@ -229,8 +233,29 @@ class _Crew:
                 break
         parameters = {name: names for file in self.files for name, names in file.parameters.items()}
         notes = tuple(f"{file.task.display}: {note}" for file in self.files for note in file.notes)
-        notes += (f"stopped at the target that is number {self.maxfail} to fail (--maxfail)",) if stopped else ()
+        if stopped:
+            failures = "1 failure" if self.maxfail == 1 else f"{self.maxfail} failures"
+            notes += (f"stopped after {failures} (--maxfail); what comes after that was not checked",)
+        if not results and not skipped:
+            notes += (self._nothing(),)
         return Finished(CheckReport(tuple(results), tuple(skipped), seed, notes), self._found(), parameters, stopped)
+
+    def _nothing(self) -> str:
+        """Why there is nothing to report."""
+        there = [one.names.name for file in self.files for one in file.announced or ()]
+        if there:
+            targets = (
+                "1 target was found, and it is" if len(there) == 1 else f"{len(there)} targets were found, and none is"
+            )
+            more = f" and {len(there) - MOST_NAMES} more" if len(there) > MOST_NAMES else ""
+            return f"{targets} {'not ' if len(there) == 1 else ''}selected: {', '.join(there[:MOST_NAMES])}{more}"
+        if not self.files:
+            return "no file with a function or a class in it was named"
+        files = "1 file" if len(self.files) == 1 else f"{len(self.files)} files"
+        return (
+            f"no hand-written gradient was recognized in {files}; they are known by their names: "
+            "affine_forward and affine_backward, f and f_grad, a class with forward and backward, ..."
+        )
 
     def _found(self) -> dict[str, tuple[Names, ...]]:
         announced = {file.task.display: file.announced for file in self.files if file.announced is not None}
@@ -304,6 +329,7 @@ class _Crew:
         match message:
             case Loading():
                 worker.stage = "importing"
+                self._tell(file.task.display)
             case Loaded(targets, notes):
                 worker.stage = "between"
                 if file.announced is None:
@@ -312,14 +338,15 @@ class _Crew:
             case Begun(target_id):
                 worker.stage = "checking"
                 worker.current = next((one for one in file.wanted if one.id == target_id), None)
+                self._tell(target_id)
             case Result(target_id, result, parameters):
                 worker.stage, worker.current, worker.delivered = "between", None, True
                 self._record(file, target_id, result)
                 if parameters:
                     file.parameters[target_id] = parameters
-            case Broken(text):
+            case Broken(text, line):
                 self._retire(worker)
-                self._not_imported(file, text)
+                self._not_imported(file, text, line)
             case Misused(text):
                 raise MisuseError(text)
             case Done():
@@ -385,11 +412,11 @@ class _Crew:
         else:
             file.finished = True
 
-    def _not_imported(self, file: _File, text: str) -> None:
+    def _not_imported(self, file: _File, text: str, line: int = 1) -> None:
         file.finished = True
         if file.announced is None:
             file.failure = TargetResult(
-                file.task.display, "module", "", "", Outcome.ERROR, file=file.task.display, line=1, error=text
+                file.task.display, "module", "", "", Outcome.ERROR, file=file.task.display, line=line, error=text
             )
             self._tell(file.task.display)
             self._look_over()

@@ -76,9 +76,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The module cannot be imported: the user's own traceback."""
+    """The module cannot be imported: the user's own traceback, and the line of the module that it leads to."""
 
     text: str
+    line: int = 1
 
 
 @dataclass(frozen=True, slots=True)

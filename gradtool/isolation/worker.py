@@ -21,7 +21,7 @@ from gradtool.checking import Settings, check_target, contained
 from gradtool.isolation.echo import Echo
 from gradtool.isolation.messages import Announced, Begun, Broken, Done, Loaded, Loading, Message, Misused, Result, Task
 from gradtool.minimal_case import NotShownError, reproduce, shrink
-from gradtool.results import Outcome, Skipped, TargetResult
+from gradtool.results import HINT, Outcome, Skipped, TargetResult
 from gradtool.self_test import self_test
 from gradtool.target import Target
 from gradtool.targets import find_targets
@@ -69,8 +69,8 @@ def messages(task: Task) -> Iterator[Message]:
     """All there is to say of a file, each message as soon as it is known."""
     yield Loading()
     ready = loaded(task)
-    if isinstance(ready, str):
-        yield Broken(ready)
+    if isinstance(ready, Broken):
+        yield ready
         return
     scope, found = ready
     names = [names_of(one, scope) for one in found]
@@ -93,8 +93,8 @@ def messages(task: Task) -> Iterator[Message]:
     yield Done()
 
 
-def loaded(task: Task) -> tuple[Scope, list[Found]] | str:
-    """The module of a task and its targets; the user's own traceback where it cannot be imported."""
+def loaded(task: Task) -> tuple[Scope, list[Found]] | Broken:
+    """The module of a task and its targets; why there are none where it cannot be imported."""
     try:
         with contained():
             scope = load(task.path, task.display, definitions_only=task.definitions_only)
@@ -103,9 +103,34 @@ def loaded(task: Task) -> tuple[Scope, list[Found]] | str:
         text = error.traceback_of_the_user.rstrip()
         if isinstance(error.__cause__, SystemExit):  # Nothing is wrong with it, but it is no module to import.
             text += f"\n{error.message.removeprefix(f'{task.display}: ')}"
-        return text
+        line = _line_within(error.__cause__, task.path)
+        if line is not None and (hint := _import_hint(error.__cause__, task.definitions_only)):
+            text += f"\n{HINT}{hint}"
+        return Broken(text, line or 1)
     except (Exception, SystemExit, KeyboardInterrupt) as error:
-        return raised(error, task.path)
+        return Broken(raised(error, task.path))
+
+
+def _line_within(error: BaseException | None, path: Path) -> int | None:
+    """The innermost line of the file at ``path`` that an exception leads to; None where it leads to none."""
+    if isinstance(error, SyntaxError) and error.filename is not None and _is_same(error.filename, path):
+        return error.lineno
+    frames = [] if error is None else traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if _is_same(frame.filename, path)]
+    return lines[-1] if lines else None
+
+
+def _import_hint(error: BaseException | None, definitions_only: bool) -> str | None:
+    """What to do about a module that raises ``error`` on import, where that can be told."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = error.name.partition(".")[0]
+        if package == error.name:
+            return (
+                f"{sys.executable} has no module {package}: install it there, or set PYTHONPATH to the folder it is in"
+            )
+    if not isinstance(error, Exception) or isinstance(error, SyntaxError | ImportError) or definitions_only:
+        return None
+    return "where this is a script, --definitions-only leaves out the work that it does on import"
 
 
 def look_at(found: Found, scope: Scope, task: Task) -> Result:

@@ -81,7 +81,7 @@ def summary_line(report: CheckReport) -> str:
     if count.skipped:
         parts.append(f"{count.skipped} skipped")
     if not called:
-        return f"nothing was checked: {', '.join(parts) or 'nothing to check was found'}"
+        return f"nothing was checked: {', '.join(parts)}" if parts else "nothing to check was found"
     if failing:
         head = f"WRONG: {failing} of {total} {'is' if failing == 1 else 'are'} wrong"
     elif count.errors:

@@ -14,6 +14,7 @@ from typing import Literal
 from gradtool.report.numbers import error, number, shape_text
 from gradtool.report.printable import one_line
 from gradtool.results import (
+    HINT,
     Cause,
     CheckReport,
     GradientResult,
@@ -266,7 +267,8 @@ def shapes(target: TargetResult) -> str:
 
 def why(target: TargetResult) -> str:
     """Why a target has no verdict, on one line: of a traceback, the exception."""
-    told = [line for line in (target.error or "").split("\n") if line[:1].strip()]
+    lines = (target.error or "").split("\n")
+    told = [line for line in lines if line[:1].strip() and not line.startswith(HINT)]
     return one_line(told[-1]) if told else one_line("; ".join(target.notes)) or "no reason was given"
 
 

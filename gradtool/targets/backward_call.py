@@ -130,6 +130,36 @@ def returned_names(function: Function) -> tuple[tuple[str | None, ...], ...]:
     return tuple(rows)
 
 
+@lru_cache(maxsize=4096)
+def returned_keys(function: Function) -> frozenset[str]:
+    """The keys of dictionaries that a function returns: of ``return {"dw": dw}``, ``return dict(dw=dw)``, and of ``return grads``
+    those that ``grads`` is made with and those that are put into it."""
+    nodes = list(own_nodes(function.node))
+    returned: set[str] = set()
+    made: list[ast.expr] = []
+    for node in nodes:
+        if isinstance(node, ast.Return) and node.value is not None:
+            parts = node.value.elts if isinstance(node.value, ast.Tuple | ast.List) else [node.value]
+            returned |= {part.id for part in parts if isinstance(part, ast.Name)}
+            made += parts
+    for node in nodes:
+        if isinstance(node, ast.Assign):
+            names = {target.id for target in node.targets if isinstance(target, ast.Name)}
+            made += [node.value] if names & returned else []
+    keys: set[str] = set()
+    for value in made:
+        match value:
+            case ast.Dict(keys=written):
+                keys |= {key.value for key in written if isinstance(key, ast.Constant) and isinstance(key.value, str)}
+            case ast.Call(func=ast.Name(id="dict"), keywords=keywords):
+                keys |= {keyword.arg for keyword in keywords if keyword.arg is not None}
+    for node in nodes:
+        match node:
+            case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str() as key), ctx=ast.Store()):
+                keys |= {key} if name in returned else set()
+    return frozenset(keys)
+
+
 def _called(node: ast.expr) -> str | None:
     """The variable that an expression is about, seen through what does not change whose gradient it is."""
     while True:

@@ -24,6 +24,7 @@ from gradtool.targets.backward_call import (
     named_input,
     own_parameters,
     plans,
+    returned_keys,
     returned_names,
 )
 from gradtool.targets.contraction import can_contract, contract
@@ -125,7 +126,7 @@ class FunctionPair:
         """The case of these values, with every way to call backward that gives gradients."""
         given = self._given(values)
         settings = {p.name for p in self.forward.parameters if p.default is not MISSING}
-        arguments = Arguments.of(given, claimed(self._names, list(given)), settings)
+        arguments = Arguments.of(given, claimed(self._names, list(given), returned_keys(self.backward)), settings)
         if not arguments.floating:
             raise CannotBindError(f"{self.forward.name} has no floating argument")
         own = {p.name: values[p.name] for p in self._own if p.name in values}

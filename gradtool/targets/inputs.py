@@ -18,6 +18,7 @@ import numpy as np
 
 from gradtool.results import Skipped
 from gradtool.target import Calling, Case, Target
+from gradtool.targets.alternatives import alternatives
 from gradtool.targets.annotations import from_annotation
 from gradtool.targets.described import Domain, letters_of, size_of
 from gradtool.targets.docstring_shapes import DocstringShapes, from_docstrings
@@ -94,6 +95,8 @@ class _Maker:
         self.names = names_of(found, scope)
         self.table = _table(scope.module, found)
         self.guarded = guarded(scope, found.forward)
+        self.lists: dict[str, list[Any]] = {}
+        """What the module gives as a list, and forward is first called with as an array."""
         self.context = Context(
             tuple(p.name for p in found.parameters if p.default is MISSING or p.name not in found.construction),
             f"{found.name} {found.forward}",
@@ -155,6 +158,8 @@ class _Maker:
                 if name not in values:
                     values[name] = _fitting(value, parameters.get(name), self.found.scalar)
                     sources[name] = source
+                    if source == "module" and isinstance(value, list) and values[name] is not value:
+                        self.lists[name] = value
         return values, sources
 
     def _table_inputs(self) -> dict[str, Any]:
@@ -228,6 +233,8 @@ class _Maker:
         return self._not_found(slots, tried)
 
     def _bind_given(self, fixed: Mapping[str, Any]) -> _Bound | Skipped:
+        if self.lists and not self._accepts(fixed) and self._accepts({**fixed, **self.lists}):
+            fixed = {**fixed, **self.lists}  # Sizes, of which forward wants whole numbers.
         try:
             with quietly():
                 self.found.try_forward(copied(fixed))
@@ -489,13 +496,13 @@ class _Maker:
         base = dict(bound.values)
         layout = None if bound.accepted is None else bound.accepted.layout
         for name, old in self._settings(base, fixed, layout):
-            for new in variations(name, old):
+            for new in self._others(name, old):
                 if name in self.found.construction and not self._matters(base, {**base, name: new}):
                     continue  # A rate of decay, or of an update: it is no part of the function.
                 yield _change(name, old, new), {**base, name: new}, needs_backward(old, new)
             if isinstance(old, Mapping) and not variations(name, old):
                 for key, item in old.items():
-                    for new in variations(str(key), item) if isinstance(item, int | float | str) else ():
+                    for new in self._others(str(key), item) if isinstance(item, int | float | str) else ():
                         yield _change(str(key), item, new), {**base, name: {**old, key: new}}, needs_backward(item, new)
         for parameter in self.found.parameters:
             if parameter.default is None and parameter.name not in fixed:
@@ -512,6 +519,14 @@ class _Maker:
             for sizes, label in _other_sizes(layout):
                 changed = replace(layout, sizes_fixed=sizes)
                 yield label, {**changed.values(self.seed, self.found.name), **fixed}, False
+
+    def _others(self, name: str, value: Any) -> tuple[Any, ...]:
+        """Other values of a setting: of a word, the words that the code knows, where it says which."""
+        if isinstance(value, str):
+            words = alternatives(self.scope, self.found.forward, self.found.backward, name)
+            if words:
+                return tuple(word for word in words if word != value)
+        return variations(name, value)
 
     def _settings(
         self, base: Mapping[str, Any], fixed: Mapping[str, Any], layout: Layout | None

@@ -19,7 +19,7 @@ import numpy as np
 
 from gradtool.target import Array, Calling, Case, Values
 from gradtool.targets.arguments import Arguments
-from gradtool.targets.backward_call import call_with, is_public, named_input, returned_names
+from gradtool.targets.backward_call import call_with, is_public, named_input, returned_keys, returned_names
 from gradtool.targets.found import CannotBindError, Found
 from gradtool.targets.function_pair import as_output, is_nothing, is_output, is_scalar
 from gradtool.targets.gradient_names import is_target
@@ -32,7 +32,10 @@ CONVENTION = "value-and-gradient"
 _VALUE = re.compile(
     r"(\w*_)?(loss|cost|objective|obj|value|val|energy|error|nll|nlp|likelihood|loglik|ll)(_\w+)?$|[JLEfF]|f_?x|fval|func?$"
 )
-_GRADIENT = re.compile(r"(\w*_)?(grads?|gradients?|jac|jacobian|deriv|derivative|derivatives)|g|df|dJ|dL|dloss|dcost$")
+_GRADIENT = re.compile(
+    r"(\w*_)?(grads?|gradients?|jac|jacobian|deriv|derivative|derivatives)|g|df|dJ|dL|dloss|dcost$"
+    r"|(grads?|gradients?)(_(?!(norm|fn|func|function|clip|scale|check|steps?|accum)\w*$)[A-Za-z]\w*|[A-Z]\w*)(?<!Norm)(?<!norm)$"
+)
 _BOTH = re.compile(r"(\w*_)?(and|with|n)_(the_)?(grads?|gradients?|der|derivative|jac)(_\w+)?$")
 
 
@@ -207,7 +210,7 @@ class _Both:
         """The case of these values."""
         given = self.given(values)
         settings = {p.name for p in self.function.parameters if p.default is not MISSING}
-        arguments = Arguments.of(given, claimed([self.names], list(given)), settings)
+        arguments = Arguments.of(given, claimed([self.names], list(given), returned_keys(self.function)), settings)
         if not arguments.floating:
             raise CannotBindError(f"{self.function.name} has no floating argument")
         run = self.start(arguments, copy.deepcopy(arguments.values))

@@ -24,7 +24,7 @@ from gradtool.references.quick import quick_gradient
 from gradtool.references.sampling import EPSILON
 from gradtool.results import Verdict, Worst
 from gradtool.target import Values
-from gradtool.verdict.caller import Caller, TargetFunction, UserCodeError, flat, is_float, like
+from gradtool.verdict.caller import Caller, TargetFunction, UserCodeError, flat, in_double, is_float, is_short, like
 from gradtool.verdict.decide import RESOLUTION, Decision, Opinion, decide, scale_of
 from gradtool.verdict.judgement import (
     Judgement,
@@ -90,7 +90,9 @@ class PointJudge:
         self.rule = rule
         self.plain = function
         """The forward without any wrapping, where there is one: it can perhaps be traced."""
-        self.function = TargetFunction(caller, values, outputs)
+        self.is_single = any(is_short(values[name]) for name in self.wrt)
+        self.function = TargetFunction(caller, *in_double(caller, values, outputs))
+        self._lost = _relative_distance(flat(outputs), self.function.base())
         self._weights = flat(upstream)
         self._arrays = {name: np.asarray(values[name], dtype=np.float64) for name in self.wrt}
         same = known is not None and known.is_same_question(self)
@@ -212,7 +214,7 @@ class PointJudge:
         return bool((apart <= bound).all() and (bound <= min(QUICK, self.resolution(quick.noise)) * scale).all())
 
     def _allowance(self, name: str, numeric: Numeric, scale: float, gradients: Mapping[str, Any]) -> Array:
-        share = max(UNITS * self.unit(gradients, numeric.noise), numeric.noise)
+        share = max(UNITS * self.unit(gradients, numeric.noise), numeric.noise, self._lost)
         found: Array = share * np.maximum(np.abs(np.nan_to_num(numeric.value)), scale)
         return np.maximum(found, self._hush(name)) if scale == 0 else found
 
@@ -305,7 +307,7 @@ class PointJudge:
 
     def unit(self, gradients: Mapping[str, Any], noise: float) -> float:
         """The unit roundoff of what was computed: single precision where forward, its inputs or a gradient is single."""
-        units = [self.function.roundoff, 2.0**-53]
+        units = [self.function.roundoff, 2.0**-24 if self.is_single else 2.0**-53]
         for name in self.wrt:
             claim = gradients.get(name)
             kind = np.asarray(claim).dtype if claim is not None else np.dtype(np.float64)
@@ -320,7 +322,7 @@ class PointJudge:
         """What share of the scale an error must have to be worth seeing."""
         if self.rule.resolution is not None:
             return self.rule.resolution
-        single = noise > SINGLE_NOISE or self.function.roundoff > 2.0**-53
+        single = self.is_single or noise > SINGLE_NOISE or self.function.roundoff > 2.0**-53
         return SINGLE_RESOLUTION if single else RESOLUTION
 
     def _judged(
@@ -495,6 +497,14 @@ class PointJudge:
                 found[name] = np.fmax(found.get(name, np.zeros(first.shape)), np.nan_to_num(moved))
         self.__dict__["spread"] = found
         return found
+
+
+def _relative_distance(one: Array, other: Array) -> float:
+    """How far two vectors are apart, as a share of their largest entry."""
+    scale = float(np.max(np.abs(other), initial=0.0))
+    with np.errstate(invalid="ignore"):
+        apart = float(np.max(np.abs(one - other), initial=0.0))
+    return apart / scale if scale > 0 and np.isfinite(apart) else 0.0
 
 
 def _scales(references: Mapping[str, Numeric]) -> dict[str, float]:

@@ -17,6 +17,8 @@ from gradtool.references.sampling import Samples
 from gradtool.target import Calling, Run, Values
 
 Array = NDArray[Any]
+SAME = 1e-2
+"""What single and double precision make of one computation differs by less than this share of it, or it has no digits at all."""
 
 
 class UnsupportedError(Exception):
@@ -205,6 +207,30 @@ class TargetFunction:
     def noise(self) -> None:
         """None: nothing is known of a black box."""
         return
+
+
+def in_double(caller: Caller, values: Values, outputs: Sequence[Array]) -> tuple[Values, Sequence[Array]]:
+    """The values in double precision and forward's outputs for them, where some were given in less and forward takes and
+    returns double: its slopes are then free of rounding. As they were given where it does not, or gives something else."""
+    if not any(is_short(value) for value in values.values()):
+        return values, outputs
+    wide = {name: value.astype(np.float64) if is_short(value) else value for name, value in values.items()}
+    try:
+        found = caller.outputs(wide)
+    except UserCodeError:
+        return values, outputs
+    for short, long in zip(outputs, found, strict=False):
+        if is_short(long) or np.shape(short) != np.shape(long):
+            return values, outputs
+        scale = float(np.max(np.abs(long), initial=0.0))
+        if not np.allclose(short, long, rtol=0, atol=SAME * scale):
+            return values, outputs
+    return (wide, found) if len(found) == len(outputs) else (values, outputs)
+
+
+def is_short(value: Any) -> bool:
+    """Whether it is an array of less than double precision."""
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.dtype.itemsize < 8
 
 
 def flat(outputs: Sequence[Array]) -> Array:

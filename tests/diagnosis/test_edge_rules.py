@@ -65,3 +65,19 @@ def test_a_block_left_out_may_broadcast(evidence_of, rng):
     found, upstream = rewritten(evidence_of, log_softmax, [rng.normal(size=(2, 3))], "missing", "is left out")
     wanted = upstream - upstream.sum(axis=1, keepdims=True)
     assert any(gradient is not None and np.allclose(gradient, wanted) for gradient in found)
+
+
+def windows(x, w):
+    return np.array([x[k : k + 3] @ w for k in range(3)])
+
+
+def test_a_product_of_vectors_makes_no_rule_raise(cause_of, rng):
+    def backward(u, x, w):
+        dx, dw = np.zeros_like(x), np.zeros_like(w)
+        for k in range(3):
+            dx[k : k + 3] += u[k] * w
+            dw += u[k] * x[k : k + 3] + 0.1 * k * w
+        return dx, dw
+
+    cause = cause_of(windows, backward, [rng.normal(size=5), rng.normal(size=3)], "w")
+    assert cause.code.startswith("GC1")

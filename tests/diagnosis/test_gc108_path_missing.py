@@ -83,3 +83,62 @@ def test_a_node_that_hands_on_what_is_added_up_so_far(cause_of, rng):
     assert cause.code == "GC108"
     assert "counts paths more than once" in cause.message
     assert "3 times what comes through sin" in cause.message
+
+
+def maxima(x):
+    out = np.zeros((x.shape[0] - 1, x.shape[1] - 1))
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = x[i : i + 2, j : j + 2].max()
+    return out
+
+
+def test_windows_that_are_assigned(cause_of, rng):
+    def backward(u, x):
+        dx = np.zeros_like(x)
+        for i, j in np.ndindex(u.shape):
+            window = x[i : i + 2, j : j + 2]
+            dx[i : i + 2, j : j + 2] = u[i, j] * (window == window.max())  # should be +=
+        return (dx,)
+
+    cause = cause_of(maxima, backward, [rng.normal(size=(4, 5))])
+    assert cause.code == "GC108"
+    assert "last window that covers it" in cause.message
+    assert "overwritten" in cause.message
+
+
+def test_largest_entries_that_are_assigned(cause_of, rng):
+    def backward(u, x):
+        dx = np.zeros_like(x)
+        for i, j in np.ndindex(u.shape):
+            k, m = np.unravel_index(x[i : i + 2, j : j + 2].argmax(), (2, 2))
+            dx[i + k, j + m] = u[i, j]  # should be +=
+        return (dx,)
+
+    cause = cause_of(maxima, backward, [rng.normal(size=(4, 6))])
+    assert cause.code == "GC108"
+    assert "overwritten" in cause.message
+
+
+LABELS = np.array([1, 0, 2])
+
+
+def cross_entropy(x):
+    return (np.log(np.exp(x).sum(axis=1)) - x[np.arange(3), LABELS]).sum()
+
+
+def test_only_the_entries_that_are_labels(cause_of, rng):
+    def backward(u, x):
+        p = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
+        return (u * (p - np.eye(4)[LABELS]) * np.eye(4)[LABELS],)
+
+    cause = cause_of(cross_entropy, backward, [rng.normal(size=(3, 4))])
+    assert cause.code == "GC108"
+    assert "has only the entries that" in cause.message
+    assert cause.line == cross_entropy.__code__.co_firstlineno + 1
+
+
+def test_a_mean_that_is_not_subtracted(cause_of, rng):
+    cause = cause_of(np.std, lambda u, x: (u * x / (x.size * x.std()),), [rng.normal(size=7)])
+    assert cause.code == "GC108"
+    assert "mean" in cause.message

@@ -51,3 +51,38 @@ def test_the_upstream_twice(cause_of, rng):
 def test_left_out_is_not_wrong(cause_of, rng):
     cause = cause_of(layer, lambda u, x, w: (u @ w.T, x.T @ u), [rng.normal(size=(4, 3)), rng.normal(size=(3, 2))], "w")
     assert cause.code == "GC109"
+
+
+def recurrent(x, w):
+    h = np.zeros(3)
+    for row in x:
+        h = np.tanh(w @ h + row)
+    return h
+
+
+def test_the_next_state(cause_of, rng):
+    def backward(u, x, w):
+        states = [np.zeros(3)]
+        for row in x:
+            states.append(np.tanh(w @ states[-1] + row))
+        dx, dw = np.zeros_like(x), np.zeros_like(w)
+        for t in reversed(range(len(x))):
+            dx[t] = u * (1 - states[t + 1] ** 2)
+            dw += np.outer(dx[t], states[t + 1])  # should be states[t]
+            u = w.T @ dx[t]
+        return dx, dw
+
+    cause = cause_of(recurrent, backward, [rng.normal(size=(4, 3)), rng.normal(size=(3, 3))], "w")
+    assert cause.code == "GC110"
+    assert "takes the next round's value" in cause.message
+    assert cause.line == recurrent.__code__.co_firstlineno + 3
+
+
+def test_a_softmax_for_a_maximum(cause_of, rng):
+    def backward(u, x):
+        weights = np.exp(4 * x)
+        return (u[:, None] * weights / weights.sum(axis=1, keepdims=True),)
+
+    cause = cause_of(lambda x: x.max(axis=1), backward, [rng.normal(size=(4, 5))])
+    assert cause.code == "GC110"
+    assert "the softmax of 4 times its argument" in cause.message

@@ -42,3 +42,10 @@ def test_a_factor_near_one_is_a_factor(cause_of, rng):
         return dx, dw * 1.00001
 
     assert cause_of(layer, backward, inputs(rng)).code == "GC102"
+
+
+def test_a_small_constant_that_backward_has_not(cause_of, rng):
+    t = np.eye(4)[[0, 2, 1]]
+    loss = lambda y: -np.sum(t * np.log(y + 1e-7))
+    cause = cause_of(loss, lambda u, y: (-u * t / y,), [rng.uniform(0.1, 1.0, size=(3, 4))])
+    assert cause.code == "GC114"

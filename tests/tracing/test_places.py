@@ -30,6 +30,24 @@ def test_every_operation_knows_its_line_also_in_a_helper():
     assert found["exp"][1] == helper.__code__.co_firstlineno + 1
 
 
+def twice(x):
+    h = helper(x)
+    return helper(h + 1.0)
+
+
+def handed_on(x):
+    return twice(x)
+
+
+def test_the_line_that_calls_a_helper_is_kept_beside_its_own():
+    for function in (twice, handed_on):
+        traced = trace(function, {"x": np.array([0.3, 0.4])})
+        nodes = [node for node in traced.lines if traced.graph.operations[node] == "exp"]
+        assert {traced.lines[node][1] for node in nodes} == {helper.__code__.co_firstlineno + 1}
+        first = twice.__code__.co_firstlineno
+        assert [traced.outer_lines[node] for node in nodes] == [(__file__, first + 1), (__file__, first + 2)]
+
+
 def test_spans_are_the_expressions_themselves():
     graph = trace(layered, {"x": np.array([0.3, 0.4])}).graph
     texts = {node.operation: graph.source[slice(*node.span)] for node in graph if node.arguments}
@@ -41,7 +59,7 @@ def test_spans_are_the_expressions_themselves():
 
 def test_a_function_that_is_no_python_code_has_no_lines():
     traced = trace(np.tanh, {"x": np.array([0.3])})
-    assert traced.lines == {}
+    assert traced.lines == traced.outer_lines == {}
     assert traced.graph.source == ""
 
 

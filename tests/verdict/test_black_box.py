@@ -4,8 +4,8 @@ import pytest
 from gradtool.results import Verdict
 from gradtool.target import Calling
 from gradtool.verdict.black_box import PointJudge, Rule
-from gradtool.verdict.judgement import NotNumbersError, as_array
 from gradtool.verdict.caller import Caller
+from gradtool.verdict.judgement import NotNumbersError, as_array
 
 X = np.array([0.4, -1.2, 2.0])
 U = np.array([1.5, -0.5, 0.7])
@@ -99,7 +99,7 @@ def test_a_resolution_of_the_users_own():
     def noisy(x):
         return np.round(np.sin(x) * 1e3) / 1e3
 
-    backward = lambda d, x: d * np.cos(x)  # noqa: E731
+    backward = lambda d, x: d * np.cos(x)
     assert judged(noisy, backward).verdict is not Verdict.WRONG
     assert judged(np.sin, backward, rule=Rule(resolution=1e-15)).verdict is Verdict.UNDECIDED
 

@@ -11,7 +11,9 @@ from gradtool.verdict.caller import (
     UserCodeError,
     checked_outputs,
     flat,
+    in_double,
     is_float,
+    is_short,
     like,
 )
 
@@ -145,3 +147,23 @@ def test_floats_keep_their_form():
 def test_outputs_that_cannot_be_checked(outputs, said):
     with pytest.raises(UnsupportedError, match=said):
         checked_outputs(outputs)
+
+
+def test_single_precision_is_differentiated_in_double_where_forward_takes_it():
+    x = np.array([0.5, -1.0], dtype=np.float32)
+    caller = caller_of(lambda x: np.tanh(x))
+    values, outputs = in_double(caller, {"x": x}, caller.outputs({"x": x}))
+    assert values["x"].dtype == outputs[0].dtype == np.float64
+    casting = caller_of(lambda x: np.tanh(np.asarray(x, dtype=np.float32)))
+    values, outputs = in_double(casting, {"x": x}, casting.outputs({"x": x}))
+    assert values["x"].dtype == outputs[0].dtype == np.float32
+    choosy = caller_of(lambda x: x * (2.0 if x.dtype == np.float32 else 3.0))
+    assert in_double(choosy, {"x": x}, choosy.outputs({"x": x}))[0]["x"] is x
+
+
+def test_double_precision_is_left_alone():
+    values = {"x": np.ones(2), "s": 1.0, "labels": np.array([1])}
+    outputs = (np.ones(2),)
+    assert in_double(caller_of(np.sin), values, outputs) == (values, outputs)
+    assert is_short(np.ones(2, np.float16))
+    assert not is_short(1.0)

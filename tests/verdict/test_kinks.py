@@ -66,7 +66,7 @@ def test_without_a_kink_nothing_is_said():
 
 
 def test_an_absolute_value_beside_something_large():
-    f = lambda x: 1e6 + np.abs(x[0])  # noqa: E731
+    f = lambda x: 1e6 + np.abs(x[0])
     assert outside(f, [0.0], [0.0], [(0,)]) is None
     assert outside(f, [0.0], [1.5], [(0,)]) is not None
 
