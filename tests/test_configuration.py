@@ -152,6 +152,12 @@ def test_files_of_values_are_looked_for_beside_the_configuration(tmp_path):
     assert type(inputs["p"]["stride"]) is int
 
 
+def test_a_value_that_cannot_be_read_is_named(tmp_path):
+    found = read(written(tmp_path, '[tool.gradtool.targets.f]\ninputs = {x = "randn(3"}\n'))
+    with pytest.raises(ConfigurationError, match=r"gradtool\.toml: targets\.f\.inputs\.x: '\(' is never closed"):
+        found.given(seed=0)
+
+
 def test_values_of_settings():
     texts = ["2", "-3", "2.5", "true", "False", "None", "same", "ones(2)", "[1, 2]"]
     assert [setting_value(text, "s", 0) for text in texts[:7]] == [2, -3, 2.5, True, False, None, "same"]

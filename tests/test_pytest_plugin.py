@@ -93,6 +93,9 @@ def test_every_target_is_a_test(run_pytest):
 def test_a_failure_is_the_targets_part_of_the_report(run_pytest):
     found = run_pytest("--gradtool", "layers.py::cube", layers=LAYERS)
     assert "WRONG  layers.py::cube  (layers.py:17)\n  GC101: gradient of x has the opposite sign" in found.stdout
+    assert "FAILED layers.py::cube - Failed: GC101: gradient of x has the opposi" in found.stdout, (
+        "the summary says it too"
+    )
     assert "gradtool/" not in found.stdout
     assert "OSError" not in found.stdout
 
@@ -110,7 +113,7 @@ def test_a_module_that_raises_is_one_error(run_pytest):
     )
     assert found.returncode == 1
     assert "1 passed, 1 error in" in found.stdout
-    assert "ZeroDivisionError" in found.stdout
+    assert "ERROR bad.py::import - Failed: ZeroDivisionError: division by zero" in found.stdout
 
 
 def test_tests_and_targets_together_and_selected(run_pytest):

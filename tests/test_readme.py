@@ -67,6 +67,24 @@ def test_the_first_command_shows_what_the_readme_shows():
     assert [line.rstrip() for line in shown.splitlines()] == [line.rstrip() for line in found.stdout.splitlines()]
 
 
+def without_estimates(text):
+    """Without what hangs on the last bits, and so on the machine's linear algebra: error bounds and counts of digits."""
+    return [re.sub(r" +", " ", re.sub(r"\b\d+e-\d+|\d+ digits", "_", line)).rstrip() for line in text.splitlines()]
+
+
+def test_a_check_shows_what_the_readme_shows(monkeypatch):
+    monkeypatch.chdir(TOP)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    files = ["samples/gradients/affine.py", "samples/gradients/softmax_loss_wrong.py"]
+    command = " ".join(["check", *files])
+    assert f".venv/bin/gradtool {command}\n" in README
+    shown = blocks(between(f"output: {command}"), "")[0]
+    found = CliRunner().invoke(main, ["check", *files])
+    assert found.exit_code == 1
+    assert without_estimates(shown) == without_estimates(found.stdout)
+    assert max(map(len, shown.splitlines())) > 80, "at its natural width"
+
+
 def test_the_exit_codes_are_those_of_the_enum():
     rows = [("code", "meaning"), ("---", "---"), *((str(code.value), code.meaning) for code in ExitCode)]
     assert between("exit-codes") == table(rows)

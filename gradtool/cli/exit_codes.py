@@ -55,7 +55,9 @@ def codes_that_count(report: CheckReport) -> frozenset[str]:
 def why_not_agreed(report: CheckReport, code: ExitCode, fail_on: Collection[str]) -> str | None:
     """What made ``code`` of a report that reads as if all were well; None where the report itself says it."""
     if code is ExitCode.WRONG and not any(found.fails for found in report.targets):
-        return f"exit code 1, as --fail-on asks for: {', '.join(sorted(codes_that_count(report).intersection(fail_on)))}"
+        return (
+            f"exit code 1, as --fail-on asks for: {', '.join(sorted(codes_that_count(report).intersection(fail_on)))}"
+        )
     if code is ExitCode.UNDECIDED:
         count = report.summary
         parts = [f"{n} {word}" for n, word in ((count.undecided, "undecided"), (count.skipped, "skipped")) if n]

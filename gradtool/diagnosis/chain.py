@@ -179,10 +179,10 @@ def _edge_factor(traced: Sequence[Program], edges: Sequence[Edge]) -> Factor | N
     """By least squares over the sights; None where the edges carry nothing, or all there is."""
     pairs, parts, overlaps = [], False, False
     for program in traced:
-        rest = program.gradient_with(Change(edges=dict.fromkeys(edges, lambda _, __: None)))
-        if rest is None or program.look.yours is None:
+        if program.look.yours is None:
             return None
-        share = program.gradient - rest
+        share = _carried(program, edges)
+        rest = program.gradient - share
         parts = parts or largest(rest) > 1e-9 * largest(share)
         overlaps = overlaps or bool(
             ((np.abs(rest) > 1e-9 * program.look.scale) & (np.abs(share) > 1e-9 * program.look.scale)).any()
@@ -190,6 +190,8 @@ def _edge_factor(traced: Sequence[Program], edges: Sequence[Edge]) -> Factor | N
         size = largest(program.gradient)
         if largest(share) > 1e-12 * size:
             pairs.append((program.look.yours - rest, share, np.zeros(share.shape)))
+            if len(pairs) == 1 and not _could_be_scaled(program, *pairs[0][:2]):
+                return None
     if not pairs or not parts or not overlaps:  # What is the only path where it is one at all is a branch: GC112.
         return None
     value = best_factor(pairs)
@@ -198,6 +200,29 @@ def _edge_factor(traced: Sequence[Program], edges: Sequence[Edge]) -> Factor | N
     near = NEAR_SINGLE if any(program.rounds for program in traced) else NEAR
     value = next((exact for exact in (0.0, 1.0, -1.0, 2.0, 0.5) if abs(value - exact) < near), value)
     return None if value == 1 else Factor(value, 0.0, near)
+
+
+def _carried(program: Program, edges: Sequence[Edge]) -> Array:
+    """What reaches the input along these edges."""
+    sources = {program.graph.arguments[i][position] for i, position in edges}
+    if len({i for i, _ in edges}) == 1 == len(sources):
+        (source,) = sources
+        upstream = program.adjoints[edges[0][0]]
+        if upstream is None:
+            return np.zeros_like(program.gradient)
+        sent = [program.sent(edge, np.asarray(upstream, dtype=np.float64)) for edge in edges]
+        return program.gradient_from(source, np.asarray(sum(sent[1:], sent[0])))
+    rest = program.gradient_with(Change(edges=dict.fromkeys(edges, lambda _, __: None)))
+    return np.zeros_like(program.gradient) if rest is None else program.gradient - rest
+
+
+def _could_be_scaled(program: Program, wanted: Array, share: Array) -> bool:
+    """Whether one factor makes of a share what is wanted, at this sight alone: a first look that saves the others."""
+    value = best_factor([(wanted, share, np.zeros(share.shape))])
+    allowed_share = 1e-3 if program.rounds else 1e-5
+    return value is not None and largest(wanted - value * share) <= allowed_share * max(
+        largest(wanted), program.look.scale
+    )
 
 
 def _is_term(program: Program, edges: Sequence[Edge]) -> bool:

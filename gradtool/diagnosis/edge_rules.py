@@ -56,6 +56,7 @@ def structured(program: Program, kind: Kind) -> Iterator[Rewrite]:
                     )
     if kind == "wrong":
         yield from _neighbours(program)
+        yield from _soft_choices(program)
         for block in program.blocks[:MAX_BLOCKS]:
             found = program.derivative(block)
             if found is not None and bool(((found == 0) | (found == 1)).all()):
@@ -176,9 +177,6 @@ def _rules(program: Program, node: int, operation: str, position: int) -> Iterat
         message = f"the derivative of {word} is taken at absolute values: it is wrong where the argument is negative"
         yield "region", message, f"look for the {word} of the argument itself", _at_absolute
         yield "moved", f"the derivative of {word} goes to the entry at the other end", fix, _at_opposite
-        for sharpness in SHARPNESS:
-            words = f"{sharpness:g} times its argument" if sharpness != 1 else "its argument"
-            yield "wrong", f"the derivative of {word} is the softmax of {words}", fix, _as_softmax(sharpness, word)
     elif operation == "reshape":
         message = "the gradient of a reshape is read in column order"
         yield "moved", message, "reshape it back in the same order", _reshaped_by_columns
@@ -336,6 +334,21 @@ def _at_value(program: Program, i: int, upstream: Array, x: Array) -> Array:
     operation, parameters = program.operation(i), program.parameters(i)
     out = np.asarray(operation.forward(x, **parameters), dtype=np.float64)
     return np.asarray(operation.vjp_of(0)(upstream, out, x, **parameters), dtype=np.float64)
+
+
+def _soft_choices(program: Program) -> Iterator[Rewrite]:
+    """The softmax of an argument, or of a multiple of it, for the derivative of its maximum; everywhere in a loop."""
+    for group in program.groups:
+        operation = program.graph.operations[group[0]]
+        if operation not in ("reduce_max", "reduce_min"):
+            continue
+        word = operation.removeprefix("reduce_")
+        edges = [(i, 0) for i in group if (i, 0) in program.edges]
+        for sharpness in SHARPNESS if edges else ():
+            of = "its argument" if sharpness == 1 else f"{sharpness:g} times its argument"
+            message = f"matches when the derivative of {word} is the softmax of {of}{program.at(group[0])}"
+            fix = f"only the entries that are the {word} get the gradient"
+            yield Rewrite(message, fix, group[0], _edges_changed(edges, _as_softmax(sharpness, word)))
 
 
 def _as_softmax(sharpness: float, word: str) -> EdgeRule:

@@ -62,7 +62,7 @@ def find(evidence: Evidence) -> Cause | None:
         return only
     if not evidence.matrices:
         return None
-    covered = _covered(evidence)
+    covered = _covered(evidence) if all(map(_is_part, evidence.matrices)) else {}
     for window, message, fix in _WINDOWS if covered else ():
         residual = evidence.fit_matrix(partial(_kept_of, window, covered))
         if residual is not None:
@@ -125,6 +125,11 @@ def _only_picked(evidence: Evidence) -> Cause | None:
 def _where(masks: Mapping[int, Mask], look: Look) -> Pair | None:
     mask = masks.get(id(look))
     return None if mask is None else (np.where(mask, look.right, 0.0), np.where(mask, look.error, 0.0))
+
+
+def _is_part(both: Matrices) -> bool:
+    """Whether every entry of the user's Jacobian is either the right one or zero."""
+    return bool((~both.wrong | (np.abs(both.yours) <= both.tolerance)).all())
 
 
 def _covered(evidence: Evidence) -> dict[int, Mask]:

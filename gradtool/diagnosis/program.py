@@ -26,7 +26,7 @@ Edge = tuple[int, int]
 """A node and the position of one of its arguments."""
 MAX_NODES = 400
 """Longer programs are not searched: every hypothesis is a sweep through all of it."""
-MAX_SWEPT = 60_000
+MAX_SWEPT = 40_000
 """Rows of a Jacobian times nodes beyond which it is not made of sweeps through the program."""
 AGREES = 1e-5
 CANCELS = 1e-11
@@ -196,8 +196,8 @@ class Program:
     def _down(self, adjoints: list[Array | None], top: int, change: Change) -> list[Array | None]:
         for i in range(top, self.source, -1):
             upstream = adjoints[i]
-            if upstream is None or not self.below[i]:
-                continue
+            if upstream is None or not self.below[i] or not upstream.any():
+                continue  # Of nothing nothing is sent down, under any change.
             if i in change.nodes:
                 upstream = change.nodes[i](upstream)
             if i in change.jumps:

@@ -97,7 +97,7 @@ def tie_points(values: Values, names: Sequence[str], rng: np.random.Generator) -
             if not _has_both_signs(values[name]) or np.max(np.abs(x)) < abs(level):
                 continue
             nearest = np.argsort(np.abs(x.ravel() - level), kind="stable")
-            for places in (rng.permutation(x.size)[: max(1, x.size // 4)], nearest[:1]):
+            for places in (_one_in_a_row(x, rng), nearest[:1]):
                 flat = x.ravel().copy()
                 flat[places] = level
                 if _keeps(x, flat.reshape(x.shape)):
@@ -108,6 +108,14 @@ def tie_points(values: Values, names: Sequence[str], rng: np.random.Generator) -
             yield Chosen("tie", label, _with(values, changed), tuple(ties))
     yield from _equal_neighbours(values, names, rng)
     yield from _equal_inputs(values, names, rng)
+
+
+def _one_in_a_row(x: Array, rng: np.random.Generator) -> NDArray[np.intp]:
+    """The places of one entry in each of some rows: two in a row would be equal to each other as well."""
+    rows = x.size // x.shape[-1] if x.ndim else 1
+    width = x.size // rows
+    chosen = rng.permutation(rows)[: max(1, rows // 2)]
+    return np.asarray(chosen * width + rng.integers(width, size=len(chosen)), dtype=np.intp)
 
 
 def _equal_neighbours(values: Values, names: Sequence[str], rng: np.random.Generator) -> Iterator[Chosen]:

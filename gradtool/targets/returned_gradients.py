@@ -15,7 +15,7 @@ from gradtool.targets.gradient_names import is_target
 
 
 def claimed(names: Iterable[tuple[str | None, ...]], inputs: Sequence[str], keys: Iterable[str] = ()) -> frozenset[str]:
-    """The inputs that a backward's returned names, and the keys of dictionaries that it returns, say they are the gradients of."""
+    """The inputs that a backward's returned names, and the keys of dictionaries it returns, say they are the gradients of."""
     found = {named_input(name, inputs) for row in names for name in row if name is not None}
     found |= {named_input(key, inputs, itself=True) for key in keys}
     return frozenset(name for name in found if name is not None)

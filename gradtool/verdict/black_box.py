@@ -101,6 +101,11 @@ class PointJudge:
         if known is not None and same:
             self.__dict__["quick"] = known.quick
 
+    @property
+    def is_short(self) -> bool:
+        """Whether forward returns less than double precision, whatever it is given."""
+        return self.function.roundoff > 2.0**-53
+
     def is_same_question(self, other: PointJudge) -> bool:
         """Whether the reference is the same: of the same inputs, with the same outputs and upstream."""
         return (
@@ -451,6 +456,8 @@ class PointJudge:
 
         if agrees_on_average(self.function, name, at, index, weights, claimed, abs(mine - right), unit):
             return "forward is noisy: over the steps that it allows, the gradient agrees on average"
+        if right == 0 and self.function.roundoff > 2.0**-53:
+            return "forward does not move at all in single precision: what it depends on may be rounded away inside"
         if mine == 0:
             still = stands_still(self.function, name, at, index, weights, right, self.function.roundoff)
             return "forward is constant on small scales: it is a staircase, or rounded" if still else None

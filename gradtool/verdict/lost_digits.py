@@ -33,7 +33,7 @@ CROSSINGS = 3
 PLAIN = 0.7123
 EXACT = 1e-10
 """A share of the gradient that its errors must be below at a plain point; single precision leaves more."""
-MIDPOINTS = 33
+MIDPOINTS = 257
 AVERAGED = 0.25
 """The average of the claim must explain the difference but for this share."""
 LOUD = 10.0

@@ -45,7 +45,7 @@ def test_what_is_written_is_accepted(path):
     ]
     (path.parent / "layers.py").touch()
     known = baseline.read(path)
-    assert [known.accept(t).accepted for t in (AFFINE, INPLACE, RIGHT)] == ["baseline", "baseline", None]
+    assert [known.accept(t).accepted for t in (AFFINE, INPLACE, RIGHT)] == ["in the baseline", "in the baseline", None]
     assert not known.accept(AFFINE).fails
     assert known.unneeded([AFFINE, INPLACE, RIGHT], {}) == ()
     assert sorted(p.name for p in path.parent.iterdir()) == ["baseline.json", "layers.py"]
@@ -97,7 +97,7 @@ def test_warnings_count_where_they_fail_the_run(path):
     (path.parent / "a.py").touch()
     assert baseline.write(path, [random]) == 0
     assert baseline.write(path, [random], also=["GC305"]) == 1
-    assert baseline.read(path, also=["GC305"]).accept(random).accepted == "baseline"
+    assert baseline.read(path, also=["GC305"]).accept(random).accepted == "in the baseline"
     assert baseline.read(path).accept(random).accepted is None, "it does not fail"
     assert baseline.read(path).unneeded([random], {}) == ()
 
@@ -116,7 +116,7 @@ def test_it_does_not_matter_where_gradtool_is_run(tmp_path, monkeypatch):
     baseline.write(path, [AFFINE])
     monkeypatch.chdir(tmp_path)
     seen_from_above = target("src/layers.py::affine", gradient("w", "GC103"))
-    assert baseline.read(path).accept(seen_from_above).accepted == "baseline"
+    assert baseline.read(path).accept(seen_from_above).accepted == "in the baseline"
     assert baseline.read(path).accept(target("layers.py::affine", gradient("w", "GC103"))).fails
 
 

@@ -99,6 +99,13 @@ def test_what_is_not_needed_is_noted():
     assert accept(target("GC114", hygiene=["GC301"]), found).notes == ()
 
 
+def test_a_comment_for_another_cause_is_told_the_one_that_was_found():
+    found = one_line("# gradtool: ignore[GC114] why")
+    other = accept(target("GC113", hygiene=["GC302"]), found)
+    assert other.fails
+    assert other.notes == ("line 1: ignore[GC114] does not fit: what is WRONG is GC113, GC302",)
+
+
 def test_without_a_comment_nothing_changes():
     result = target("GC114")
     assert accept(result, scope("def f(x):\n    return x\n")) is result

@@ -132,7 +132,9 @@ def test_a_module_by_its_name(check):
 
 def test_strict(check):
     assert check("layers.py", layers=GOOD + PICKY).exit_code == 0
-    assert check("layers.py", "--strict").exit_code == 4
+    failed = check("layers.py", "--strict")
+    assert failed.exit_code == 4
+    assert "note: exit code 4, as --strict asks for: 1 skipped\n" in failed.stderr
     assert check("layers.py", "--strict", "-k", "not picky").exit_code == 0
 
 
@@ -166,7 +168,10 @@ def test_fail_on(check):
     result = check("layers.py", "--fail-on", "GC306", layers=RANDOM)
     assert result.exit_code == 0
     assert "GC305" in result.stdout
-    assert check("layers.py", "--fail-on", "gc305,GC306").exit_code == 1
+    failed = check("layers.py", "--fail-on", "gc305,GC306")
+    assert failed.exit_code == 1
+    assert "note: exit code 1, as --fail-on asks for: GC305\n" in failed.stderr
+    assert "exit code" not in result.stderr
     unknown = check("layers.py", "--fail-on", "GC999")
     assert unknown.exit_code == 2
     assert "no diagnostic 'GC999'; there are GC101, " in unknown.stderr
@@ -178,7 +183,7 @@ def test_maxfail(check):
     result = check("a.py", "b.py", "c.py", "--maxfail", "1", "--format", "json", **files)
     assert result.exit_code == 1
     assert list(verdicts(result)) == ["a.py::cube"]
-    assert "--maxfail" in result.stderr
+    assert "note: stopped after 1 failure (--maxfail); what comes after that was not checked\n" in result.stderr
 
 
 # What to check ---------------------------------------------------------------------------------------------------------
@@ -189,7 +194,10 @@ def test_names_patterns_and_expressions(check):
     assert verdicts(check("layers.py::square", "--format", "json", **files)) == {"layers.py::square": "OK"}
     assert verdicts(check("layers.py::s*", "--format", "json")) == {"layers.py::square": "OK"}
     assert verdicts(check("layers.py", "-k", "cube and not square", "--format", "json")) == {"layers.py::cube": "WRONG"}
-    assert check("layers.py::z*").exit_code == 5
+    for arguments in (["layers.py::z*"], ["layers.py", "-k", "z"]):
+        nothing = check(*arguments)
+        assert nothing.exit_code == 5
+        assert "note: 2 targets were found, and none is selected: square, cube\n" in nothing.stdout
     both = check("layers.py::square", "layers.py::cube", "--format", "json")
     assert list(verdicts(both)) == ["layers.py::square", "layers.py::cube"]
 
@@ -212,6 +220,8 @@ def test_names_patterns_and_expressions(check):
         (["layers.py", "--baseline", "no.json"], "--write-baseline no.json makes it"),
         (["layers.py", "--jobs", "many"], "expected a whole number or auto"),
         (["layers.py", "--timeout", "0"], "not a positive number"),
+        (["layers.py", "--rtol", "-1"], "expected a number of 0 or more, found '-1'"),
+        (["layers.py", "--atol", "inf"], "expected a number of 0 or more, found 'inf'"),
         (["layers.py", "--list", "--format", "junit"], "--list can be written as table or json, not as junit"),
         (["layers.py", "--list", "--write-config"], "give one"),
         (["no.module.of.this.name"], "no file, folder or module of this name"),
@@ -247,6 +257,25 @@ def test_a_value_that_forward_does_not_take(check):
     result = check("layers.py", "--arg", "x=randn(2,2)", layers=PICKY)
     assert result.exit_code == 3
     assert "x must be of shape (17, 3)" in result.stdout
+
+
+def test_mistakes_of_the_configuration_are_told_as_its_own(check, tmp_path):
+    for text, message in (
+        ('paths = ["nowhere"]', "gradtool.toml: paths: nowhere: "),
+        ('paths = ["layers.py"]\nfail-on = ["GC9"]', "gradtool.toml: fail-on: there is no diagnostic 'GC9'"),
+    ):
+        (tmp_path / "gradtool.toml").write_text(text)
+        result = check(layers=GOOD)
+        assert result.exit_code == 2
+        assert message in result.stderr
+
+
+def test_many_excluded_files_are_counted(check, tmp_path):
+    (tmp_path / "gradtool.toml").write_text('exclude = ["old"]')
+    result = check(".", layers=GOOD, **{f"old/a{k:02}": GOOD for k in range(13)})
+    assert result.exit_code == 0
+    assert "old/a09.py and 3 more\n" in result.stderr
+    assert "a10" not in result.stderr
 
 
 def test_settings(check):

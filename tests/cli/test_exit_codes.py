@@ -1,6 +1,6 @@
 import pytest
 
-from gradtool.cli.exit_codes import ExitCode, of_check, of_evaluation
+from gradtool.cli.exit_codes import ExitCode, of_check, of_evaluation, why_not_agreed
 from gradtool.results import (
     Cause,
     CheckReport,
@@ -120,3 +120,24 @@ RANDOM = target(Outcome.OK, hygiene=["GC305"])
 )
 def test_check(found, strict, fail_on, code):
     assert of_check(found, strict=strict, fail_on=fail_on) == code
+
+
+@pytest.mark.parametrize(
+    ("found", "code", "fail_on", "why"),
+    [
+        (report(RANDOM), ExitCode.WRONG, ["GC305", "GC306"], "exit code 1, as --fail-on asks for: GC305"),
+        (report(RANDOM, WRONG), ExitCode.WRONG, ["GC305"], None),
+        (report(RANDOM), ExitCode.AGREED, [], None),
+        (
+            report(UNDECIDED, SKIPPED, skipped=1),
+            ExitCode.UNDECIDED,
+            [],
+            "exit code 4, as --strict asks for: 1 undecided, 2 skipped",
+        ),
+        (report(OK, skipped=1), ExitCode.UNDECIDED, [], "exit code 4, as --strict asks for: 1 skipped"),
+        (report(), ExitCode.NOTHING, [], None),
+        (report(ERROR), ExitCode.FAILED, [], None),
+    ],
+)
+def test_why_a_report_that_reads_well_fails(found, code, fail_on, why):
+    assert why_not_agreed(found, code, fail_on) == why

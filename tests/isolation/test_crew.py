@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -36,7 +37,7 @@ def work(connection, task):
         os._exit(9)
     connection.send(Loading())
     if words[0] == "broken":
-        connection.send(Broken("Traceback: broken"))
+        connection.send(Broken("Traceback: broken", 7))
         return
     if words[0] == "import-hangs":
         time.sleep(60)
@@ -194,6 +195,24 @@ def test_maxfail_ends_the_report_at_the_same_target_whatever_jobs_is(tasks, jobs
     assert any("--maxfail" in note for note in found.report.notes) == found.stopped
 
 
+def test_why_there_is_nothing_to_report(tasks):
+    unwanted = [replace(task, selection=Selection(("z",))) for task in tasks("a b", "c")]
+    (note,) = run(unwanted).report.notes
+    assert note == "3 targets were found, and none is selected: a, b, c"
+    (note,) = run(unwanted[1:]).report.notes
+    assert note == "1 target was found, and it is not selected: c"
+    (note,) = run([]).report.notes
+    assert note == "no file with a function or a class in it was named"
+    (note,) = run(tasks("")).report.notes
+    assert note.startswith("no hand-written gradient was recognized in 1 file; they are known by their names: ")
+    assert run(tasks("broken")).report.notes == ()
+
+
+def test_a_module_that_cannot_be_imported_is_an_error_at_its_line(tasks):
+    (target,) = run(tasks("broken")).report.targets
+    assert (target.verdict, target.line) == (Outcome.ERROR, 7)
+
+
 def test_what_is_accepted_is_no_failure(tasks):
     from dataclasses import replace
 
@@ -216,9 +235,11 @@ def test_selection_skips_notes_and_names(tasks):
 def test_progress_counts_targets(tasks):
     seen = []
     run(tasks("a b", "broken"), progress=lambda *what: seen.append(what))
-    assert [what[2] for what in seen] == ["f0.txt::a", "f0.txt::b", "f1.txt"]
-    assert seen[0][:2] == (1, 3)
-    assert seen[-1][:2] == (3, 3)
+    # When something is begun, so that a reader knows what takes long, and when it is done.
+    assert [what[2] for what in seen] == [
+        "f0.txt", "f0.txt::a", "f0.txt::a", "f0.txt::b", "f0.txt::b", "f1.txt", "f1.txt",
+    ]  # fmt: skip
+    assert [what[:2] for what in seen] == [(0, 2), (0, 3), (1, 3), (1, 3), (2, 3), (2, 3), (3, 3)]
 
 
 def test_misuse_ends_the_run(tasks):

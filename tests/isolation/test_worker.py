@@ -1,5 +1,7 @@
 """What a worker says of a file, without a process around it."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -67,8 +69,34 @@ def test_a_module_that_cannot_be_imported(task, text):
     *_, last = worker.messages(task(text))
     assert isinstance(last, Broken)
     assert "layers.py" in last.text
-    assert ("--definitions-only" in last.text) == ("sys.exit" in text)
+    assert ("--definitions-only" in last.text) == ("sys.exit" in text or "1 / 0" in text)
     assert "gradtool/isolation" not in last.text
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "hint"),
+    [
+        ("\n\n1 / 0", 3, "hint: where this is a script, --definitions-only leaves out the work that it does on import"),
+        ("def main():\n    raise OSError\nmain()", 2, "--definitions-only"),
+        ("x = 1\nimport no_such_package", 2, f"hint: {sys.executable} has no module no_such_package: install it there"),
+        ("x = 1\nimport no_such_package.part", 2, "has no module no_such_package: "),
+        ("x = 1\nimport json.no_such_part", 2, None),
+        ("x = 1\nfrom json import no_such_name", 2, None),
+        ("x = 1\n\ndef f(:", 3, None),
+        ("import json\njson.loads('{')", 2, "--definitions-only"),
+    ],
+)
+def test_where_an_import_fails_and_what_to_do_about_it(task, text, line, hint):
+    *_, last = worker.messages(task(text))
+    assert last.line == line
+    assert ("hint: " in last.text) == (hint is not None)
+    assert (hint or "") in last.text
+
+
+def test_no_hint_at_what_was_done_already(task):
+    *_, last = worker.messages(task("@1\ndef f(): pass", definitions_only=True))
+    assert isinstance(last, Broken)
+    assert "hint" not in last.text
 
 
 def test_a_comment_that_does_not_do(task):

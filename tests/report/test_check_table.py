@@ -377,7 +377,7 @@ def test_notes_of_the_run(reports):
         ("ERROR UNDECIDED ERROR", "ERROR: 2 of 3 targets could not be called; 1 undecided (--seed 0)"),
         ("UNDECIDED OK", "UNDECIDED: 1 of 2 targets could not be decided; 1 OK (--seed 0)"),
         ("SKIPPED", "nothing was checked: 1 skipped"),
-        ("", "nothing was checked: nothing to check was found"),
+        ("", "nothing to check was found"),
     ],
 )
 def test_summary(reports, verdicts, line):

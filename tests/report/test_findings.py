@@ -108,6 +108,8 @@ def test_why_is_the_exception(reports):
     assert why(reports.target("f", "ERROR", error="timed out after 60 s")) == "timed out after 60 s"
     assert why(reports.target("f", "SKIPPED", notes=("no inputs",))) == "no inputs"
     assert why(reports.target("f", "ERROR")) == "no reason was given"
+    hinted = "Traceback (most recent call last):\n  File ...\nKeyError: 'x'\nhint: look it up"
+    assert why(reports.target("f", "ERROR", error=hinted)) == "KeyError: 'x'"
 
 
 @pytest.mark.parametrize(
