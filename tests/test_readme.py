@@ -140,7 +140,7 @@ def test_the_shell_scripts_tell_that_all_is_well(command):
 
 @pytest.mark.parametrize(
     ("start", "printed"),
-    [("import gradtool", "OK 5.0\n"), ("import numpy", "WRONG GC101 has the opposite sign\n")],
+    [("import gradtool", "OK 5.0\n"), ("import numpy as np\nimport gradtool", "WRONG GC101 has the opposite sign\n")],
 )
 def test_the_python_examples_run(start, printed):
     example = next(block for block in blocks(README, "python") if block.startswith(start))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from io import TextIOBase
 from typing import TextIO
 
@@ -17,6 +18,8 @@ class Echo(TextIOBase):
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        # On a terminal the line may hold how far the run is.
+        self._start = "\r\x1b[K" if stream.isatty() and os.environ.get("TERM") != "dumb" else ""
         self._rest = ""
         self.begin("")
 
@@ -32,7 +35,8 @@ class Echo(TextIOBase):
             self.write("\n")
         if self._held_back:
             lines = "line" if self._held_back == 1 else "lines"
-            self._stream.write(f"{self._label}({self._held_back:,} more {lines} printed, most of them seen before)\n")
+            more = f"({self._held_back:,} more {lines} printed, most of them seen before)"
+            self._stream.write(f"{self._start}{self._label}{more}\n")
         self.begin("")
 
     def write(self, text: str) -> int:
@@ -43,7 +47,7 @@ class Echo(TextIOBase):
                 self._held_back += 1
             else:
                 self._seen.add(line)
-                self._stream.write(f"{self._label}{line}\n")
+                self._stream.write(f"{self._start}{self._label}{line}\n")
         return len(text)
 
     def flush(self) -> None:

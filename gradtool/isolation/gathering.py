@@ -61,7 +61,9 @@ def gather(texts: Sequence[str], excludes: Callable[[Path], bool] | None = None)
             if excludes is not None and excludes(path):
                 excluded[display] = None
                 continue
-            if not whole and not _defines_something(path):
+            if whole:
+                _see_that_it_can_be_read(path, display)
+            elif not _defines_something(path):
                 continue
             displays.append(display)
             names: tuple[str, ...] = (spec.pattern,) if spec.pattern else ()
@@ -89,6 +91,13 @@ def unfulfilled(wishes: Sequence[Wish], found: Mapping[str, tuple[Names, ...]]) 
                 f"did you mean {near[0]}?" if near else there
             )
     return None
+
+
+def _see_that_it_can_be_read(path: Path, display: str) -> None:
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise TargetError(f"{display}: cannot be read: {error.strerror}") from None
 
 
 def _defines_something(path: Path) -> bool:

@@ -32,7 +32,7 @@ from gradtool.targets.layer_call import (
 )
 from gradtool.targets.layer_claims import claims_of, find_variables
 from gradtool.targets.layer_run import RATE, Claim, Run, Setting, Variable, Way
-from gradtool.targets.object_state import fill, is_float, leaves, put, same_content
+from gradtool.targets.object_state import fetch, fill, is_float, leaves, list_lengths, put, same_content
 from gradtool.targets.scope import MISSING, own_nodes
 
 
@@ -130,11 +130,14 @@ class _Binding:
                 raise CannotBindError(f"{owner} has no layers in it: add make_{owner}() that returns one that has")
 
     def _settle_lazy_parameters(self) -> None:
-        """Takes an object that has run forward once, where that made arrays that a second forward with other inputs keeps."""
+        """Takes an object that has run forward once, where that made arrays that a second forward with other inputs keeps.
+
+        What a forward appends to a list at every call is no parameter, and is taken out again.
+        """
         probe = self.setting.fresh()
-        before = leaves(probe)
+        before, at_first = leaves(probe), list_lengths(probe)
         self.setting.layer.call_forward(probe, owned(self.setting.values))
-        after = leaves(probe)
+        after, once = leaves(probe), list_lengths(probe)
         made = {
             p for p, v in after.items() if is_float(v) and isinstance(v, np.ndarray) and not is_float(before.get(p))
         }
@@ -143,8 +146,12 @@ class _Binding:
         kept = own(probe)
         held = {p: own(after[p]) for p in made}
         self.setting.layer.call_forward(probe, owned(self._shifted()))
-        again = leaves(probe)
+        again, twice = leaves(probe), list_lengths(probe)
+        appended = [p for p, length in at_first.items() if length < once.get(p, 0) < twice.get(p, 0)]
+        made = {p for p in made if not any(p[: len(path)] == path for path in appended)}
         if any(again.get(p) is after[p] and same_content(after[p], held[p]) for p in made):
+            for path in appended:
+                del fetch(kept, path)[at_first[path] :]
             self.setting.base = kept
 
     def _shifted(self) -> dict[str, Any]:

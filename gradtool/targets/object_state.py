@@ -58,6 +58,23 @@ def leaves(root: object) -> dict[Path, Any]:
     return found
 
 
+def list_lengths(root: object) -> dict[Path, int]:
+    """How long each list is that is reached from ``root``, by path."""
+    found: dict[Path, int] = {}
+    seen: set[int] = set()
+    pending: list[tuple[Path, Any]] = [((), root)]
+    while pending:
+        path, value = pending.pop(0)
+        items = entries(value)
+        if items is None or id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, list):
+            found[path] = len(value)
+        pending += [((*path, step), item) for step, item in items]
+    return found
+
+
 def entries(value: object) -> list[tuple[Step, Any]] | None:
     """What a container holds, in order; None for what is no container."""
     if isinstance(value, Mapping):

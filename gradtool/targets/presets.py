@@ -166,6 +166,8 @@ _SCORES = re.compile(r"x|X|z|Z|s|scores?|logits?|pred\w*|y_?hat|y_?pred|out(put)
 _POSITIVE = re.compile(
     r"sigma\w*|var(iance)?|std\w*|scale|s2|sig|precision|lengthscale|ell|variances?|rates?|nu|df|concentration"
 )
+_LENGTH_SCALE = re.compile(r"length_?scales?|ell|length|ls", re.IGNORECASE)
+"""A number of a kernel's, as are the other positive parameters beside it."""
 _PROBABILITIES = re.compile(r"prob(abilitie)?s?|q|softmax_\w+|p_dist|dist(ribution)?|pk|qk")
 
 
@@ -342,6 +344,8 @@ def _arrays(name: str, context: Context) -> list[Option]:
         ]  # fmt: skip
     if word == "mask":
         return [_shaped(name, 0.1 * place, rank, "mask", guessed=True) for place, rank in enumerate((2, 1, 3, 4))]
+    if _LENGTH_SCALE.fullmatch(name) or (_POSITIVE.fullmatch(name) and any(map(_LENGTH_SCALE.fullmatch, context.names))):
+        return [_shaped(name, 0.3 * place, rank, "positive", guessed=True) for place, rank in enumerate((0, 1))]
     if _POSITIVE.fullmatch(name):
         return [_shaped(name, 0.2 * place, rank, "positive", guessed=True) for place, rank in enumerate((2, 1, 0))]
     if _PROBABILITIES.fullmatch(name) or (name == "p" and "q" in context.names):
@@ -437,6 +441,11 @@ def templates(context: Context, names: Collection[str]) -> list[Mapping[str, Des
         add({data: ("N", "D"), w: ("M", "D"), b: ("M",)})
         add({data: ("D", "N"), w: ("M", "D"), b: ("M", "1")})
         add({data: ("D",), w: ("M", "D"), b: ("M",)})
+    if {"endog", "exog"} <= set(names):
+        add({
+            "endog": Described(("N",), "mask"), "exog": ("N", "D"),
+            **{name: ("D",) for name in names if _COEFFICIENTS.fullmatch(name) or name in ("params", "beta")},
+        })  # fmt: skip
     matrix = next((name for name in names if name in ("A", "Q", "P", "M", "S") and name != data), None)
     if matrix and data == "x" and not w:
         add({"x": ("D",), matrix: ("M", "D"), "b": ("M",), "y": ("M",)})

@@ -92,7 +92,8 @@ class Layout:
 
     def sizes(self) -> dict[str, int]:
         """A size for every letter; different letters have different sizes."""
-        products = [expression for letter in self.letters if "*" in (expression := self.resolved(letter))]
+        expressions = [self.resolved(letter) for letter in self.letters]
+        products = [expression for expression in expressions if "*" in expression or expression.isdigit()]
         sizes = choose_sizes(self.roots(), self.preference, products)
         sizes.update(self.sizes_fixed or {})
         return sizes
@@ -388,7 +389,10 @@ def search(
         usable = {
             s.name: template[s.name]
             for s in slots
-            if s.name in template and (s.options[0].source == "search") and s.options[0].value is None
+            if s.name in template
+            and s.options[0].source == "search"
+            and s.options[0].value is None
+            and not s.options[0].left_out
         }
         if usable:
             push(replace(first, template=usable, cost=first.cost - TEMPLATE + 0.1 * place))

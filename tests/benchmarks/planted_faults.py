@@ -514,7 +514,9 @@ def window_sums(x: Array, w: Array) -> Array:
     return found
 
 
-def window_sums_backward(u: Array, x: Array, w: Array, add: bool = True, flip: bool = False, last: int = 0) -> tuple[Array, Array]:
+def window_sums_backward(
+    u: Array, x: Array, w: Array, add: bool = True, flip: bool = False, last: int = 0
+) -> tuple[Array, Array]:
     dx, dw = np.zeros_like(x), np.zeros_like(w)
     for i in range(len(u) - last):
         weights = w[::-1] if flip else w

@@ -141,6 +141,10 @@ def test_strict(check):
 def test_nothing_to_check(check):
     result = check("layers.py", layers="def f(x):\n    return x\n")
     assert result.exit_code == 5
+    assert "note: no hand-written gradient was recognized in 1 file; they are known by their names: affine_forward" in (
+        result.stdout
+    )
+    assert "recognized in 1 file" in check("layers.py", "--format", "concise").stderr
     assert check("layers.py", "--allow-nothing").exit_code == 0
     only_skipped = check("picky.py", picky=PICKY)
     assert only_skipped.exit_code == 5
