@@ -212,10 +212,7 @@ def test_a_maximum_whose_ties_each_get_everything_is_wrong():
 def test_a_maximum_whose_ties_share_is_right(share):
     def backward(d, x):
         tied = x == x.max(axis=1, keepdims=True)
-        if share == "first":
-            mask = np.eye(x.shape[1])[tied.argmax(axis=1)]
-        else:
-            mask = tied / tied.sum(axis=1, keepdims=True)
+        mask = np.eye(x.shape[1])[tied.argmax(axis=1)] if share == "first" else tied / tied.sum(axis=1, keepdims=True)
         return d[:, None] * mask
 
     def forward(x):

@@ -9,6 +9,7 @@ from typing import TextIO
 from gradtool.report import Page
 from gradtool.report.findings import (
     RAISED,
+    SHAPE,
     agreement,
     assumptions,
     code_of,
@@ -160,8 +161,9 @@ def _gradient(gradient: GradientResult, full: bool, width: int | None, told: set
         if cause.file is not None or cause.line is not None:
             yield from wrapped(f"forward: {_place(cause.file, cause.line)}", width, HANGING, HANGING + STEP)
         if cause.residual is not None:
-            yield from wrapped(f"explains your values to {error(cause.residual)}", width, HANGING, HANGING + STEP)
-        if gradient.reason is not None and cause.code != RAISED:
+            how = "exactly" if cause.residual == 0 else f"to {error(cause.residual)}"
+            yield from wrapped(f"explains your values {how}", width, HANGING, HANGING + STEP)
+        if gradient.reason is not None and cause.code not in (RAISED, SHAPE):
             yield from wrapped(printable(gradient.reason), width, HANGING, HANGING + STEP)
         if cause.traceback is not None:
             yield from _quoted(cause.traceback, HANGING)

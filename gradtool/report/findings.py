@@ -30,7 +30,7 @@ from gradtool.results import (
 Level = Literal["none", "note", "warning", "error"]
 
 NO_CAUSE = "GC199"
-RAISED = "GC120"
+RAISED, SHAPE = "GC120", "GC116"
 BACKWARD_RAISED = "backward raised "
 """What is said of backward, and not of one gradient."""
 CALLED_AS = "called as "

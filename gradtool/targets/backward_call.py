@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from gradtool.targets.found import CannotBindError
-from gradtool.targets.gradient_names import likeness, plain, stems
+from gradtool.targets.gradient_names import is_target, likeness, plain, stems
 from gradtool.targets.scope import MISSING, Function, Parameter, own_nodes
 
 # Names ---------------------------------------------------------------------------------------------------------------
@@ -533,6 +533,12 @@ class _Planner:
             if len(open_) == outputs:
                 return
         if open_ and (keeps or len(open_) > 1 or roles.named):
+            target = next((p.name for p in open_ if is_target(p.name)), None)
+            if target is not None and any(isinstance(source, Input) for source in roles.named.values()):
+                raise CannotBindError(
+                    f"{self.backward.name} takes {target}, which a loss compares what forward gives with: its gradients are of "
+                    "a loss that forward does not compute"
+                )
             # Nothing is called like an upstream: it stands first, or else last.
             sole = len(open_) == 1
             yield [open_[0]], open_[1:], sole and keeps

@@ -15,20 +15,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
-from gradtool.targets.backward_call import is_public, is_upstream, same_thing
+from gradtool.targets.backward_call import is_public, is_upstream, named_input, returned_names, same_thing
 from gradtool.targets.found import Found
 from gradtool.targets.function_pair import FunctionPair
 from gradtool.targets.scope import MISSING, Function, Scope, own_nodes
 
 CONVENTION = "derivative-pair"
 
+_UNDIVIDED = "(?i:derivative|derivate|gradient|jacobian|backprop|deriv|prime)|Grad|Jac|Der"
+"""Those that are a word of their own without an underscore before them; ``polyder`` need not be of ``poly``."""
 _FIRST = "derivative|derivate|gradient|jacobian|backprop|deriv|prime|grad|diff|der|jac"
 _FIRST += "|Derivative|Gradient|Jacobian|Deriv|Prime|Grad|Der|Jac"
 _SECOND = "second_derivative|prime_prime|hessian|hess|deriv2|prime2|der2|d2|Hessian|Hess"
 _NAMES: tuple[tuple[re.Pattern[str], int], ...] = (
     (re.compile(rf"(?P<f>.+?)_?(?:{_SECOND})$"), 2),
     (re.compile(rf"(?:{_SECOND})_?(?:of_)?(?P<f>.+)$"), 2),
-    (re.compile(rf"(?P<f>.+?)_?(?:{_FIRST})$"), 1),
+    (re.compile(rf"(?P<f>.+?)(?:_(?:{_FIRST})|(?:{_UNDIVIDED}))$"), 1),
     (re.compile(rf"(?P<f>.+?)_?(?:{_FIRST})_(?:wrt_)?(?P<of>[A-Za-z]\w*)$"), 1),
     (re.compile(rf"(?:{_FIRST})_?(?:of_)?(?P<f>.+?)(?:_wrt_(?P<of>\w+))?$"), 1),
     (re.compile(r"[dD]_?(?P<f>.+?)_?d_?(?P<of>[A-Za-z]\w*)$"), 1),
@@ -39,6 +41,10 @@ _NAMES: tuple[tuple[re.Pattern[str], int], ...] = (
 )
 """How a derivative's name is made from its function's, the surest first, with the order; 0 is a first derivative that counts
 only if it takes the same arguments."""
+_RESPECT = re.compile(
+    r"(?:with\s+respect\s+to|wrt|w\.r\.t\.?|with\s+regard\s+to)\s+(?:the\s+)?[`'\"*:$]*(\w+)[`'\"*$]*(\s*(?:,|and\b|&)\s*\w)?",
+    re.I,
+)
 _SWITCH = re.compile(r"_?(is_?|return_?|get_?)?(deriv(e|ate|ative)?|prime|grad(ient)?)")
 _WORDS = {"hessian": 2, "hess": 2, "gradient": 1, "grad": 1, "jacobian": 1, "jac": 1, "derivative": 1, "fprime": 1}
 _VALUES = ("cost", "loss", "objective", "energy", "value", "f", "func", "fun", "function")
@@ -59,6 +65,7 @@ def find(scope: Scope, taken: frozenset[str]) -> Iterator[Found]:
         if order == 2:
             later.append((function, derivative))
         else:
+            of = of or _said_to_be_of(derivative, function)
             firsts.setdefault(function.name, derivative)
             yield FunctionPair(scope, function, derivative, contracted=True, of=of).found(name, CONVENTION)
     for function, derivative in later:
@@ -133,6 +140,17 @@ def _function_of(derivative: Function, functions: Mapping[str, Function]) -> tup
                     return function, order, None
             return None
     return None
+
+
+def _said_to_be_of(derivative: Function, function: Function) -> str | None:
+    """The one parameter that the docstring says a derivative is with respect to, where the source names none."""
+    inputs = [p.name for p in function.parameters]
+    named = [named_input(name, inputs) for row in returned_names(derivative) for name in row if name is not None]
+    said = {match[1] if match[2] is None else "" for match in _RESPECT.finditer(derivative.docstring)}
+    if any(named) or len(said) != 1:
+        return None
+    only = said.pop()
+    return only if only in inputs else None
 
 
 def _spellings(name: str) -> tuple[str, ...]:

@@ -158,7 +158,7 @@ def _indent(line: str) -> int:
 
 
 def _sentences(docstring: str, names: Collection[str], axes: int) -> Iterator[tuple[str, Described]]:
-    """``x has shape (N, D)``, ``x of shape (N,)``, ``x.shape = (N, D)``, ``x is N x D``, ``x: (N, D)``."""
+    """``x has shape (N, D)``, ``x of shape (N,)``, ``x.shape = (N, D)``, ``x is N x D``, ``x: (N, D)``, ``x (N, D)``."""
     text = " ".join(docstring.split())
     cut = re.search(r"\b(returns?|outputs?)\b[^.]{0,20}:", text, re.I)
     text = text[: cut.start()] if cut else text
@@ -177,7 +177,9 @@ def _sentences(docstring: str, names: Collection[str], axes: int) -> Iterator[tu
             start = rf"(?<![\w.]){re.escape(name)}[`'\"*]*\s*(?:is|:|=)\s*(?:an?\s+)?"
             times = re.search(rf"{start}({_TIMES})", text)
             shape = None if times is None else _times(times[1])
-            bare = re.search(rf"{start}(?=[(\[][^()\[\]]*,)", text)
+            bare = re.search(rf"{start}(?=[(\[][^()\[\]]*,)", text) or re.search(
+                rf"(?<![\w.]){re.escape(name)}[`'\"*]*\s(?=\(\s*{_LETTER}\s*,\s*(?:{_LETTER}\s*,?\s*)*\))", text
+            )
             if shape is None and bare is not None:
                 shape = _group(text[bare.end() :], axes, words=False)
             if shape is not None and not all(dimension.isdigit() for dimension in shape):

@@ -20,6 +20,13 @@ class Names(NamedTuple):
     forward: str
     backward: str
     parameters: tuple[str, ...]
+    entries: tuple[str, ...] = ()
+    """The keys of dictionaries of settings among the parameters: ``stride`` of ``conv_param``."""
+
+    @property
+    def settable(self) -> tuple[str, ...]:
+        """The names that a value may be given for."""
+        return (*self.parameters, *self.entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,7 @@ class Given:
         """The values that the command line has for a target; one for this target beats one for all."""
         chosen = {}
         for values in (self.arguments, self.settings):
-            chosen.update({name: value for name, value in values.items() if name in target.parameters})
+            chosen.update({name: value for name, value in values.items() if name in target.settable})
         for by_target in (self.by_target, self.settings_by_target):
             chosen.update(_matching(by_target, target))
         return chosen
@@ -70,7 +77,7 @@ class Given:
         """A message for each name that no target has, with what was probably meant."""
         found = list(targets)
         messages = []
-        known = sorted({name for target in found for name in target.parameters})
+        known = sorted({name for target in found for name in target.settable})
         for option, values in (("--arg", self.arguments), ("--set", self.settings)):
             messages += [
                 f"{option} {name}: no target has an input of this name{_nearest(name, known)}"
@@ -87,7 +94,7 @@ class Given:
                 if not matching:
                     messages.append(f"{option} {glob}: no target of this name{_nearest(glob, [t.name for t in found])}")
                     continue
-                known = sorted({name for target in matching for name in target.parameters})
+                known = sorted({name for target in matching for name in target.settable})
                 messages += [
                     f"{option} {glob}:{name}: {glob} has no input of this name{_nearest(name, known)}"
                     for name in values

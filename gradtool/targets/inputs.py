@@ -18,14 +18,16 @@ import numpy as np
 
 from gradtool.results import Skipped
 from gradtool.target import Calling, Case, Target
-from gradtool.targets.alternatives import alternatives
+from gradtool.targets.alternatives import alternatives, is_written_at, transposes
 from gradtool.targets.annotations import from_annotation
+from gradtool.targets.backward_call import returned_names
 from gradtool.targets.described import Domain, letters_of, size_of
 from gradtool.targets.docstring_shapes import DocstringShapes, from_docstrings
 from gradtool.targets.found import CannotBindError, Found
 from gradtool.targets.given import Given, Names
 from gradtool.targets.guarded import guarded
-from gradtool.targets.presets import Context, Option, needs_backward, options, role, templates, variations
+from gradtool.targets.presets import Context, Option, needs_backward, options, role, setting, templates, variations
+from gradtool.targets.returned_gradients import claimed
 from gradtool.targets.scope import MISSING, Parameter, Scope
 from gradtool.targets.search import Accepted, Layout, Slot, Tried, accepted_output, copied, quietly, search
 from gradtool.tracebacks import user_traceback
@@ -67,7 +69,14 @@ def names_of(found: Found, scope: Scope) -> Names:
         found.forward,
         found.backward,
         tuple(p.name for p in found.parameters),
+        _entries(found),
     )
+
+
+def _entries(found: Found) -> tuple[str, ...]:
+    """The keys of the dictionaries of settings that its parameters are."""
+    guesses = (guess for p in found.parameters for guess in setting(p.name)[:1] if isinstance(guess, dict))
+    return tuple(dict.fromkeys(key for guess in guesses for key in guess))
 
 
 def make_target(found: Found, scope: Scope, given: Given, seed: int) -> Target | Skipped:
@@ -214,6 +223,8 @@ class _Maker:
                     continue
             try:
                 bound = self._with_more_labels(self._with_claims(self._try(accepted, fixed), fixed), fixed)
+                bound = self._as_one_hot(bound, fixed)
+                bound = self._as_column(bound, fixed)
                 bound = next((other for other in self._likened(bound, fixed) if other.problem == 0), bound)
                 bound = self._resized(bound, fixed) if bound.problem == 1 and _is_guess(accepted.layout) else bound
             except CannotBindError as error:
@@ -273,7 +284,10 @@ class _Maker:
             other = replace(bound.accepted, layout=replace(layout, chosen={**layout.chosen, name: plain}))
             values = {**other.layout.values(self.seed, self.found.name), **fixed}
             case = self._case(values)  # None where it has to be what its name says.
-            if case is not None and name in case.wrt and (problem := _problem(case)) <= bound.problem:
+            if case is None or name not in case.wrt:
+                continue
+            problem = _problem(case)
+            if problem <= bound.problem or (problem == 1 and name in self._claimed_by_name()):
                 return self._with_claims(_Bound(case, other, values, problem), fixed)
         return bound
 
@@ -377,6 +391,13 @@ class _Maker:
                         return _Bound(case, other, values, 0)
         return bound
 
+    def _claimed_by_name(self) -> frozenset[str]:
+        """The inputs that what backward returns is named after: ``return dx, dy``."""
+        owner, _, method = self.found.backward.rpartition(".")
+        methods = self.scope.classes[owner].methods if owner in self.scope.classes else self.scope.functions
+        backward = methods.get(method)
+        return frozenset() if backward is None else claimed(returned_names(backward), self.names.parameters)
+
     def _with_more_labels(self, bound: _Bound, fixed: Mapping[str, Any]) -> _Bound:
         """Labels of which nothing is known are 0 and 1; where they are indices, as many as forward takes."""
         assert bound.accepted is not None
@@ -400,6 +421,53 @@ class _Maker:
                     more = replace(option, described=replace(described, bound=letter))
                     other = replace(layout, chosen={**layout.chosen, name: more})
                     return self._with_more_labels(self._try(replace(bound.accepted, layout=other), fixed), fixed)
+        return bound
+
+    def _as_column(self, bound: _Bound, fixed: Mapping[str, Any]) -> _Bound:
+        """An only input that is guessed to be a vector, as a column where the code transposes: that does nothing to a vector."""
+        assert bound.accepted is not None
+        layout = bound.accepted.layout
+        shapes = {name: shape for name in layout.chosen if (shape := layout.shape(name))}
+        name, shape = next(iter(shapes.items()), ("", ()))
+        if bound.problem or len(shapes) != 1 or len(shape) != 1 or layout.chosen[name].source != "search":
+            return bound
+        option = layout.chosen[name]
+        if option.described is None or not transposes(self.scope, self.found.backward):
+            return bound
+        column = replace(option, described=replace(option.described, shape=(*shape, "1")))
+        other = replace(bound.accepted, layout=replace(layout, chosen={**layout.chosen, name: column}))
+        values = {**other.layout.values(self.seed, self.found.name), **fixed}
+        case = self._case(values)
+        return _Bound(case, other, values, 0) if case is not None and not _problem(case) else bound
+
+    def _as_one_hot(self, bound: _Bound, fixed: Mapping[str, Any]) -> _Bound:
+        """Where backward does not do with labels, rows of zeros and a one: forward may take both, and backward these alone."""
+        assert bound.accepted is not None
+        layout = bound.accepted.layout
+        for name, option in layout.chosen.items() if bound.problem else ():
+            described, shape = option.described, layout.shape(name)
+            if (
+                described is None
+                or described.domain != "labels"
+                or not option.guessed
+                or shape is None
+                or len(shape) != 1
+            ):
+                continue
+            for letter, size in layout.sizes().items():
+                last, beyond = (
+                    {**bound.values, name: np.full_like(bound.values[name], one)} for one in (size - 1, size)
+                )
+                if not self._accepts(last) or self._accepts(beyond):
+                    continue
+                rows = replace(
+                    option, described=replace(described, shape=(*shape, letter), domain="one-hot", bound=None)
+                )
+                other = replace(bound.accepted, layout=replace(layout, chosen={**layout.chosen, name: rows}))
+                values = {**other.layout.values(self.seed, self.found.name), **fixed}
+                case = self._case(values)
+                if case is not None and _problem(case) == 0:
+                    return _Bound(case, other, values, 0)
         return bound
 
     def _accepts(self, values: Mapping[str, Any]) -> bool:
@@ -433,9 +501,20 @@ class _Maker:
             guesses = options(parameter, self.context, described, source)
             if parameter.name in self.guarded:
                 guesses = tuple(_within(option, self.guarded[parameter.name]) for option in guesses)
+            guesses = tuple(
+                replace(option, value=self._with_given(option.value, fixed))
+                if isinstance(option.value, dict)
+                else option
+                for option in guesses
+            )
             if guesses:
                 found.append(Slot(parameter.name, guesses))
         return found
+
+    def _with_given(self, dictionary: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:
+        """A dictionary of settings with those entries that the user gave by their own name (``stride``)."""
+        own = {p.name for p in self.found.parameters}
+        return {key: fixed[key] if key in fixed and key not in own else item for key, item in dictionary.items()}
 
     def _search(
         self, slots: Sequence[Slot], fixed: Mapping[str, Any], docstrings: DocstringShapes, tried: Tried
@@ -497,6 +576,10 @@ class _Maker:
         layout = None if bound.accepted is None else bound.accepted.layout
         for name, old in self._settings(base, fixed, layout):
             for new in self._others(name, old):
+                if isinstance(new, dict):
+                    new = self._with_given(new, fixed)
+                    if new == old:
+                        continue
                 if name in self.found.construction and not self._matters(base, {**base, name: new}):
                     continue  # A rate of decay, or of an update: it is no part of the function.
                 yield _change(name, old, new), {**base, name: new}, needs_backward(old, new)
@@ -507,6 +590,12 @@ class _Maker:
         for parameter in self.found.parameters:
             if parameter.default is None and parameter.name not in fixed:
                 yield from self._optional(parameter, base, layout, docstrings)
+        for name, value in base.items() if layout is not None else ():
+            option = layout.chosen.get(name) if layout is not None else None
+            if option is not None and option.described is not None and option.described.domain == "labels":
+                repeated = _with_a_repetition(value)
+                if repeated is not None and not is_written_at(self.scope, self.found.forward, name):
+                    yield f"repeated {name}", {**base, name: repeated}, False
         if docstrings.open_rank:
             for axes in (1, 3):
                 other = from_docstrings(self.found.docstrings, self.names.parameters, axes)
@@ -666,6 +755,15 @@ def _within(option: Option, domain: Domain) -> Option:
     ):
         return option
     return replace(option, described=replace(described, domain=domain, bound=None), guessed=True)
+
+
+def _with_a_repetition(labels: Any) -> Any:
+    """The same labels with the first in the place of the last; None where some are the same already, or there are too few."""
+    if not isinstance(labels, np.ndarray) or labels.size < 2 or len(np.unique(labels)) < labels.size:
+        return None
+    found = labels.copy()
+    found.flat[-1] = found.flat[0]
+    return found
 
 
 def _problem(case: Case) -> int:

@@ -344,7 +344,9 @@ def _arrays(name: str, context: Context) -> list[Option]:
         ]  # fmt: skip
     if word == "mask":
         return [_shaped(name, 0.1 * place, rank, "mask", guessed=True) for place, rank in enumerate((2, 1, 3, 4))]
-    if _LENGTH_SCALE.fullmatch(name) or (_POSITIVE.fullmatch(name) and any(map(_LENGTH_SCALE.fullmatch, context.names))):
+    if _LENGTH_SCALE.fullmatch(name) or (
+        _POSITIVE.fullmatch(name) and any(map(_LENGTH_SCALE.fullmatch, context.names))
+    ):
         return [_shaped(name, 0.3 * place, rank, "positive", guessed=True) for place, rank in enumerate((0, 1))]
     if _POSITIVE.fullmatch(name):
         return [_shaped(name, 0.2 * place, rank, "positive", guessed=True) for place, rank in enumerate((2, 1, 0))]
@@ -436,6 +438,9 @@ def templates(context: Context, names: Collection[str]) -> list[Mapping[str, Des
         add({data: ("N", "C", "H", "W"), "gamma": each, "beta": each})
     if data and {"gamma", "beta"} & set(names):
         add({data: ("N", "D"), "gamma": ("D",), "beta": ("D",)})
+    if data and w and b and re.search(r"(layer|rms|instance|batch|group|channel)_?norm", words):
+        add({data: ("N", "D"), w: ("D",), b: ("D",)})
+        add({data: ("N", "C", "H", "W"), w: ("C",), b: ("C",)})
     if data and w and b and not re.search(r"conv", words):
         add({data: ("N", "D"), w: ("D", "M"), b: ("M",)})
         add({data: ("N", "D"), w: ("M", "D"), b: ("M",)})

@@ -187,8 +187,8 @@ def _by_position(
 
 def _differentiated(names: Sequence[str]) -> list[str]:
     """Those of several inputs that a loss is usually differentiated with respect to: not labels and targets, unless there is
-    nothing else; then ``y`` beside ``t``."""
-    predictions = [name for name in names if not is_target(name)]
+    nothing else; then ``y`` beside ``t``; nor the distribution ``p`` that a model ``q`` is compared with."""
+    predictions = [name for name in names if not is_target(name) and not (name == "p" and "q" in names)]
     return predictions or [name for name in names if name in ("y", "Y")] or list(names)
 
 

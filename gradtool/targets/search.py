@@ -725,8 +725,14 @@ def _counts(layout: Layout, message: str) -> Iterator[tuple[dict[str, str], floa
     """Letters that have to be a certain number: ``a, b, c = x`` or ``x[6]`` in code for inputs of one length."""
     beyond = _BEYOND.search(message)
     if beyond is not None:
-        for letter, size in layout.sizes().items():
+        sizes, index = layout.sizes(), int(beyond[1])
+        bounds = [o.described.bound for o in layout.chosen.values() if o.described is not None and o.described.bound]
+        # Where no label is as large, it is np.arange(n) for an axis that should be as long as another.
+        counted = all(size_of(layout.resolved(bound), sizes) <= index for bound in bounds)
+        roots = [letter for letter in layout.roots() if counted and sizes[letter] > index]
+        for letter, size in sizes.items():
             if size == int(beyond[2]):
+                yield from (({letter: other}, 0.2) for other in roots if other != letter)
                 yield {letter: str(int(beyond[1]) + 1)}, 0.3
     unpack = _UNPACK.search(message)
     if unpack is not None:

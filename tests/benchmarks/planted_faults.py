@@ -301,7 +301,9 @@ def recurrence(x: Array, w: Array) -> Array:
     return h
 
 
-def recurrence_backward(u: Array, x: Array, w: Array, later: int = 0, steps: int = 99, add: bool = True) -> tuple[Array, Array]:
+def recurrence_backward(
+    u: Array, x: Array, w: Array, later: int = 0, steps: int = 99, add: bool = True
+) -> tuple[Array, Array]:
     states = [np.zeros(3)]
     for row in x:
         states.append(np.tanh(row + w @ states[-1]))

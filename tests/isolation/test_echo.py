@@ -40,3 +40,20 @@ def test_a_line_without_an_end_is_not_lost():
     assert stream.getvalue() == ""
     echo.end()
     assert stream.getvalue() == "f: half\n"
+
+
+def test_on_a_terminal_it_takes_the_place_of_the_progress(monkeypatch):
+    stream = StringIO()
+    stream.isatty = lambda: True
+    monkeypatch.setenv("TERM", "xterm")
+    echo = Echo(stream)
+    echo.begin("f: ")
+    print("loss\nloss", file=echo)
+    echo.end()
+    clear = "\r\x1b[K"
+    more = "(1 more line printed, most of them seen before)"
+    assert stream.getvalue() == f"{clear}f: loss\n{clear}f: {more}\n"
+    monkeypatch.setenv("TERM", "dumb")
+    before = stream.getvalue()
+    print("loss", file=Echo(stream))
+    assert stream.getvalue() == f"{before}loss\n"

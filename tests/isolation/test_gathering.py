@@ -1,5 +1,7 @@
 """From what a user names to files."""
 
+from pathlib import Path
+
 import pytest
 
 from gradtool.isolation.gathering import Wish, gather, unfulfilled
@@ -78,3 +80,17 @@ FOUND = {
 )
 def test_names_that_nothing_has(wish, message):
     assert unfulfilled([wish], FOUND) == message
+
+
+def test_a_file_that_cannot_be_read(project, monkeypatch):
+    opened = Path.open
+
+    def refused(path, *arguments, **options):
+        if path.name == "a.py":
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(TargetError, match=r"^a\.py: cannot be read: Permission denied$"):
+        gather(["plain.py", "a.py"])
+    assert "a.py" in displays(gather(["."])), "one of many is an error of its own, and the others are checked"

@@ -20,6 +20,7 @@ from gradtool.targets.backward_call import (
     named_input,
     own_parameters,
     plans,
+    returned_keys,
     returned_names,
     same_thing,
     unpacked,
@@ -88,6 +89,29 @@ def test_gradient_names_that_are_open():
     assert named_input("x", ["x"], itself=True) == "x"
     assert same_thing("weights", ["x", "w"]) == "w"
     assert same_thing("q", ["x", "w"]) is None
+
+
+def test_returned_keys(tmp_path):
+    source = """
+        def f(dout):
+            other = {"no": 1}
+            other["neither"] = 2
+            grads = {"dw": dout}
+            grads["db"] = dout
+            return grads, other["no"]
+
+        def g(dout):
+            return dict(dx=dout)
+
+        def h(dout):
+            return {"dx": dout, 3: dout}
+
+        def none(dout):
+            return dout
+    """
+    functions = scope_of(source, tmp_path).functions
+    found = {name: returned_keys(function) for name, function in functions.items()}
+    assert found == {"f": {"dw", "db"}, "g": {"dx"}, "h": {"dx"}, "none": frozenset()}
 
 
 def test_returned_names(tmp_path):
@@ -186,3 +210,10 @@ def test_whether_the_module_hands_on_the_output(use, expected, tmp_path):
 def test_a_docstring_says_that_the_output_is_meant(tmp_path):
     scope = scope_of('def f(x):\n    return x\ndef back(x):\n    """x is the output of f."""\n    return 1\n', tmp_path)
     assert gets_output(scope.tree, scope.functions["f"], scope.functions["back"])
+
+
+def test_a_backward_from_the_loss_on_is_no_backward_of_forward(tmp_path):
+    back = function("parameters, cache, X, Y", tmp_path)
+    with pytest.raises(CannotBindError, match="a loss that forward does not compute"):
+        plans(back, ["X", "parameters"], CACHED)
+    assert plans(function("Y, cache", tmp_path), ["X"], CACHED)

@@ -54,3 +54,10 @@ def test_what_is_not_used_is_reported_with_what_was_meant():
         "inputs of conv: no target of this name",
         "skip rellu: no target of this name; did you mean relu?",
     ]
+
+
+def test_entries_of_dictionaries_can_be_given_by_their_own_name():
+    conv = Names("a.py::conv", "conv", "conv_forward", "conv_backward", ("x", "conv_param"), ("stride", "pad"))
+    given = Given(settings={"stride": 2, "other": 1})
+    assert given.on_command_line(conv) == {"stride": 2}
+    assert given.unused([conv]) == ["--set other: no target has an input of this name"]

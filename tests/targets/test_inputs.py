@@ -646,7 +646,7 @@ def test_the_names_that_can_be_given(tmp_path):
     path.write_text(LAYERS)
     scope = load(path, "layers.py")
     names = names_of(next(one for one in find_targets(scope) if one.name == "affine"), scope)
-    assert names == ("layers.py::affine", "affine", "affine_forward", "affine_backward", ("x", "w", "b"))
+    assert names == ("layers.py::affine", "affine", "affine_forward", "affine_backward", ("x", "w", "b"), ())
 
 
 def test_an_optional_bias_is_not_left_out_because_its_gradient_is_not_summed(made):

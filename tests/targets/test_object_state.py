@@ -15,6 +15,7 @@ from gradtool.targets.object_state import (
     fill,
     is_float,
     leaves,
+    list_lengths,
     put,
     same_content,
 )
@@ -148,3 +149,12 @@ def test_memory_puts_back_what_was_taken_away():
     memory.restore()
     assert layer.history == [1, 2]
     assert layer.W.shape == (2, 2)
+
+
+def test_lengths_of_lists():
+    layer = Layer()
+    layer.history = [1, [2, 3, 4]]
+    layer.params["list"] = []
+    layer.history.append(layer.history)
+    found = {display(path): length for path, length in list_lengths(layer).items()}
+    assert found == {"history": 3, "history[1]": 3, "params['list']": 0}

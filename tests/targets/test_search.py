@@ -258,3 +258,7 @@ def test_quietly_restores_the_generators():
     with quietly(3):
         np.random.rand()
     assert np.random.get_state()[1].tolist() == before
+
+
+def test_no_letter_is_as_long_as_a_fixed_number():
+    assert 4 not in choose_sizes(["N", "D", "M"], 0, ["4"]).values()
