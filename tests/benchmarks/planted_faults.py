@@ -20,7 +20,7 @@ import numpy as np
 import gradtool
 from gradtool.results import TargetResult
 
-Array = np.ndarray[Any, Any]
+Array = Any  # Arrays and what NumPy makes of them; numbers as well.
 Backward = Callable[..., Any]
 
 NAMED_BY = {
@@ -255,13 +255,13 @@ def two_layers_backward(u: Array, x: Array, w: Array, v: Array, slope: Any = Non
 
 planted(
     two_layers, two_layers_backward, normal((4, 3), (3, 5), (5, 2)),
-    factor_of_the_chain=lambda u, *a: two_layers_backward(u, *a, slope=lambda z, h: 1.0),
+    factor_of_the_chain=lambda u, x, w, v: two_layers_backward(u, x, w, v, slope=lambda z, h: 1.0),
     wrong_value=[
-        lambda u, *a: two_layers_backward(u, *a, slope=lambda z, h: 1 - np.tanh(h) ** 2),
-        lambda u, *a: two_layers_backward(u, *a, slope=lambda z, h: 1 - h),
-        lambda u, *a: two_layers_backward(u, *a, slope=lambda z, h: 1 - z * z),
+        lambda u, x, w, v: two_layers_backward(u, x, w, v, slope=lambda z, h: 1 - np.tanh(h) ** 2),
+        lambda u, x, w, v: two_layers_backward(u, x, w, v, slope=lambda z, h: 1 - h),
+        lambda u, x, w, v: two_layers_backward(u, x, w, v, slope=lambda z, h: 1 - z * z),
     ],
-    region=lambda u, *a: two_layers_backward(u, *a, slope=lambda z, h: np.where(z > 0, 1 - h * h, 0)),
+    region=lambda u, x, w, v: two_layers_backward(u, x, w, v, slope=lambda z, h: np.where(z > 0, 1 - h * h, 0)),
 )  # fmt: skip
 
 

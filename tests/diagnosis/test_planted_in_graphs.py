@@ -5,7 +5,7 @@ operation. Its backward is written here, from the derivatives beside the operati
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -72,8 +72,8 @@ def divide(a, b):
 class Operation(NamedTuple):
     """A function on one line, and its derivative for each argument, of the arguments."""
 
-    function: Callable
-    derivatives: tuple[Callable, ...]
+    function: Callable[..., Any]
+    derivatives: tuple[Callable[..., Any], ...]
 
     @property
     def line(self):
