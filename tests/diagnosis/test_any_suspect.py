@@ -1,7 +1,6 @@
 """Rules are total: whatever the arrays are, ``name_cause`` gives a cause and raises nothing."""
 
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,7 @@ FORWARDS = {
     "masked": lambda x: np.ravel(x)[np.ravel(x) > 0],
     "not traced": lambda x: np.asarray(x) if np.size(x) and np.linalg.norm(np.atleast_2d(np.ravel(x))) > 0 else x,
 }
-FAULTS: dict[str, Callable[..., Any]] = {
+FAULTS: dict[str, Any] = {
     "nothing": lambda g, x, u, rng: g,
     "None": lambda g, x, u, rng: None,
     "left out": lambda g, x, u, rng: {},
