@@ -6,17 +6,22 @@ import sys
 import traceback
 from collections.abc import Sequence
 from difflib import get_close_matches
+from importlib import import_module
 from shlex import quote as shell_quote
 from typing import Any
 
 import click
 
 import gradtool
-from gradtool.cli.check import check_command
 from gradtool.cli.console import prepare_streams, telling, writing
-from gradtool.cli.eval import evaluate_command
 from gradtool.cli.exit_codes import ExitCode
-from gradtool.cli.explain import explain_command
+
+COMMANDS = {
+    "check": "gradtool.cli.check:check_command",
+    "eval": "gradtool.cli.eval:evaluate_command",
+    "explain": "gradtool.cli.explain:explain_command",
+}
+"""Name -> ``module:function``; a command is loaded when it is run, or when help lists it."""
 
 
 class ClosedPipeError(Exception):
@@ -83,14 +88,28 @@ class Program(click.Group):
         except BrokenPipeError:
             raise ClosedPipeError from None
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands by name."""
+        del ctx
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, loaded; None where there is none."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, function = COMMANDS[cmd_name].split(":")
+        command: click.Command = getattr(import_module(module), function)
+        return command
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does it, with an error that helps."""
         name = args[0]
         if not ctx.resilient_parsing and not name.startswith("-") and self.get_command(ctx, name) is None:
-            near = get_close_matches(name, self.commands, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(sorted(self.commands))}"
+            near = get_close_matches(name, COMMANDS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(sorted(COMMANDS))}"
             if not near and (any("=" in a for a in args[1:]) or not name.isidentifier()):
                 hint = f"to evaluate an expression, write: gradtool eval {shell_quote(name)} ..."
             raise click.UsageError(f"there is no command {name!r}\nhint: {hint}", ctx)
@@ -122,8 +141,3 @@ def main() -> None:
       gradtool explain GC104
       gradtool eval --help
     """
-
-
-main.add_command(evaluate_command)
-main.add_command(check_command)
-main.add_command(explain_command)

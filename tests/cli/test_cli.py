@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 import gradtool
-from gradtool.cli import main
+from gradtool.cli import COMMANDS, main
 from gradtool.cli.exit_codes import ExitCode
 
 
@@ -19,18 +19,18 @@ def run(*arguments, **more):
 def test_help_lists_commands_and_exit_codes():
     result = run("--help")
     assert result.exit_code == 0
-    for command in main.commands:
+    for command in COMMANDS:
         assert f"  {command} " in result.stdout
     for code in ExitCode:
         assert f" {code.value} {code.meaning} " in " ".join(result.stdout.split()) + " "
 
 
-@pytest.mark.parametrize("command", sorted(main.commands))
+@pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_every_command_has_help_with_examples(command):
     result = run(command, "--help")
     assert result.exit_code == 0
     assert "Examples:\n" in result.stdout
-    documented = [p for p in main.commands[command].params if isinstance(p, click.Option)]
+    documented = [p for p in main.get_command(click.Context(main), command).params if isinstance(p, click.Option)]
     assert all(option.help for option in documented)
 
 
@@ -85,7 +85,7 @@ def test_without_standalone_mode_errors_are_raised():
 def test_help_loads_no_slow_library(arguments):
     code = (
         "import sys\n"
-        "from gradtool.cli import main\n"
+        "from gradtool.cli import COMMANDS, main\n"
         "try:\n"
         "    main(sys.argv[1:])\n"
         "except SystemExit:\n"
