@@ -71,7 +71,6 @@ def prepared(name, k, seed=0):
     return graph, inputs, plan, upstream
 
 
-@pytest.mark.exhaustive
 @pytest.mark.parametrize(("name", "k"), ALL, ids=IDS)
 def test_both_references_agree_with_every_derivative(name, k):
     for seed in range(2):
@@ -151,7 +150,6 @@ WELL = 100
 FINE = 2.0**-30
 
 
-@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", [name for name, operation in REGISTRY.items() if operation.symbolic is not None])
 def test_gradients_at_extreme_points(name):
     """Against the exact gradient, entry by entry, to 1e-13 wherever it is well conditioned; a few entries also against
@@ -196,7 +194,6 @@ UNARY = [
 ]
 
 
-@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", UNARY)
 def test_no_function_of_one_number_is_called_wrong_anywhere(name):
     """From the far ends over the tails to the corners, as a number and in an array: OK, or UNDECIDED with a reason."""
