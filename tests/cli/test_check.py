@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 import gradtool
 from gradtool.cli import main
+from tests.cli.signals import HEARD
 
 GOOD = """
 def square_forward(x):
@@ -534,7 +535,7 @@ def test_an_interrupt_or_a_violent_end_leaves_no_process(tmp_path, number, code)
     marker = tmp_path / "running"
     text = HOSTILE["c_hangs.py"].replace("    while True", f"    open({str(marker)!r}, 'w').close()\n    while True")
     (tmp_path / "hangs.py").write_text(text)
-    process = gradtool_check(tmp_path, "hangs.py", "--timeout", "100", start_new_session=True)
+    process = gradtool_check(tmp_path, "hangs.py", "--timeout", "100", start_new_session=True, **HEARD)
     until = time.monotonic() + 60
     while not marker.exists() and time.monotonic() < until:
         time.sleep(0.05)

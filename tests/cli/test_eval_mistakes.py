@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gradtool.cli import main
+from tests.cli.signals import HEARD
 
 
 def run(*arguments, **more):
@@ -265,7 +266,7 @@ def test_messages_that_cannot_be_written_change_nothing(arguments, code, unbuffe
 def test_control_c():
     arguments = ["sum(inv(A@A.T))", "A=randn(60,60)", "--max-symbolic", "100000000"]
     command = [sys.executable, "-m", "gradtool", "eval", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **HEARD) as started:
         time.sleep(1.5)
         started.send_signal(signal.SIGINT)
         out, errors = started.communicate(timeout=60)
