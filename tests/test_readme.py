@@ -157,6 +157,7 @@ def copy(tmp_path):
 
     def run(*arguments):
         environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment.pop("GRADTOOL_SKIP_NUMBERS", None)
         return subprocess.run(
             [sys.executable, "-m", *arguments], cwd=tmp_path, capture_output=True, text=True, env=environment
         )
