@@ -99,7 +99,7 @@ def test_einsum(check, text, shapes):
         (lambda a: np.linalg.eigh(a)[0], r"np\.linalg\.eigh"),
         (lambda a: np.linalg.norm(a, 2), "ord=2"),
         (lambda a: np.einsum(a, [0, 1]), "subscripts as text"),
-        (lambda a: np.cross(a[:, :2], a[:, 1:]), "three entries"),
+        (lambda a: np.cross(a[:, :2], a[:, 1:]), "three entries|3-dimensional"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -59,7 +59,7 @@ def test_without_a_nan_these_are_the_plain_ones(check, name):
         lambda x: np.select([x < 0.6, x < 2.1], [x, x**2], 7.0),
         lambda x: np.round(x + 0.013, 1) * x,
         lambda x: np.round(x) * x,
-        lambda x: np.fix(x) * x,
+        lambda x: np.trunc(x) * x,
         lambda x: np.sinc(x),
         lambda x: np.nan_to_num(x),
     ],
