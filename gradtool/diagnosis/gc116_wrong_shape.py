@@ -139,8 +139,8 @@ def _transformations(given: Shape, wanted: Shape, name: str) -> Iterator[tuple[s
 
 
 def _reduced(word: str, axes: tuple[int, ...], keep: bool, values: Array) -> Array:
-    reduction = np.sum if word == "sum" else np.mean
-    return np.asarray(reduction(values, axis=axes, keepdims=keep))
+    found = values.sum(axis=axes, keepdims=True) if word == "sum" else values.mean(axis=axes, keepdims=True)
+    return np.asarray(found if keep else np.squeeze(found, axis=axes))
 
 
 def _broadcasts(given: Shape, wanted: Shape) -> bool:
