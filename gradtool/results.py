@@ -159,6 +159,93 @@ class EvaluationResult:
         raise KeyError(name)
 
 
+# What ``graph`` draws ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GradientPath:
+    """One way by which the gradient comes from the output down to an input.
+
+    ``nodes`` are ids from the input up to the output, and ``arguments[k]`` says as which argument ``nodes[k]`` enters
+    ``nodes[k + 1]`` (``x*x`` has two paths through the same nodes). ``contribution`` has the input's shape, and ``share`` is the part
+    of the gradient that it makes up, as its projection on it: the shares of all paths sum to 1. It is NaN where the gradient is 0.
+    """
+
+    nodes: tuple[int, ...]
+    arguments: tuple[int, ...]
+    contribution: Value
+    share: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InputPaths:
+    """The paths that carry most of an input's gradient, the largest contribution (by its norm) first.
+
+    ``total`` is the gradient, ``rest`` what the paths that are not listed contribute: the contributions listed and ``rest`` sum to
+    ``total``. ``count`` is the number of all paths, listed or not. ``cancellation`` is |sum| / sum of |contributions| (norms,
+    over all paths): 1 where nothing cancels, near 0 where almost all does; None where it is not known. ``proven`` says
+    whether no path that is not listed is larger than one that is.
+    """
+
+    name: str
+    node: int
+    total: Value
+    paths: tuple[GradientPath, ...]
+    rest: Value
+    count: int
+    cancellation: float | None
+    proven: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NodeDifference:
+    """A node of one program and the node of another that it corresponds to; None where there is none.
+
+    ``value`` and ``upstream`` are the largest absolute differences over the entries (NaN where shapes differ or only one is
+    a number), 0 where both are the same, and None where there is nothing to compare.
+    """
+
+    left: int | None
+    right: int | None
+    value: float | None = None
+    upstream: float | None = None
+
+    @property
+    def kind(self) -> Literal["same", "changed", "left", "right"]:
+        """Whether the node is in both, with the same or other numbers, or in one of the two alone."""
+        if self.left is None:
+            return "right"
+        if self.right is None:
+            return "left"
+        return "changed" if self.value or self.upstream or self.value != self.value else "same"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GraphDifference:
+    """Two programs, or one at two points, side by side. ``first`` is the first node, in the order of computation, where they part
+    in structure or value; None where they do not."""
+
+    left: EvaluationResult
+    right: EvaluationResult
+    nodes: tuple[NodeDifference, ...]
+    first: NodeDifference | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GraphResult:
+    """What ``gradtool graph`` draws: a program after forward and backward, and which of its nodes are to be seen.
+
+    ``shown`` holds ids in topological order: all of them, or those within ``depth`` edges of the output, or of the node
+    ``around``. ``paths`` has an entry for each input that was asked for.
+    """
+
+    evaluation: EvaluationResult
+    shown: tuple[int, ...]
+    depth: int | None = None
+    around: int | None = None
+    paths: tuple[InputPaths, ...] = ()
+
+
 # What ``check`` found ----------------------------------------------------------------------------------------------
 
 HINT = "hint: "

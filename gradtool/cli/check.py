@@ -20,7 +20,7 @@ from gradtool.cli import options
 from gradtool.cli.console import make_page, progress, telling, width, writing
 from gradtool.cli.exit_codes import ExitCode, of_check, why_not_agreed
 from gradtool.cli.files import write_file
-from gradtool.cli.options import OutputFile, positive_number
+from gradtool.cli.options import OutputFile, UserError, positive_number
 from gradtool.report.codes import TITLES
 
 if TYPE_CHECKING:
@@ -34,10 +34,6 @@ TIMEOUT = 60.0
 EXAMPLE = "gradtool check layers.py"
 MOST_EXCLUDED = 10
 """Files that the note on what was excluded names."""
-
-
-class UserError(click.ClickException):
-    """What the user gave does not work; the message says where and what to do."""
 
 
 def job_count(text: str) -> int:
@@ -252,7 +248,11 @@ def check_command(
     known_file = baseline_file or (None if found.baseline is None else found.folder / found.baseline)
     try:
         given = _given(arguments, settings, found, chosen["seed"])
-        from_file = {} if inputs_file is None else gradtool.read_inputs(inputs_file, seed=chosen["seed"])
+        if inputs_file is not None:
+            read = gradtool.read_inputs(inputs_file, seed=chosen["seed"])
+            given = replace(
+                given, from_file={name: one.value for name, one in read.items()}, file=inputs_file.as_posix()
+            )
         known = None if known_file is None or new_baseline is not None else baselines.read(known_file, codes)
         gathered = gathering.gather(texts, found.excludes)
     except loading.TargetError as error:
@@ -275,13 +275,10 @@ def check_command(
             if messages := typed.unused([one for of_file in names.values() for one in of_file]):
                 raise UserError("\n".join(messages))
 
-    # A file of inputs may serve several modules; a name that was typed must mean something.
-    values = {name: one.value for name, one in from_file.items()} | dict(given.arguments)
-
     rules = {name: chosen[name] for name in ("points", "seed", "resolution")} | {"rtol": rtol, "atol": atol}
     tasks = [
         isolation.Task(
-            file.path, file.display, replace(given, arguments=values), rules, selection.Selection(file.names, wanted),
+            file.path, file.display, given, rules, selection.Selection(file.names, wanted),
             definitions_only=chosen["definitions_only"], list_only=list_only or write_config,
             self_test=self_test, reproduce=tests_file is not None, spare_seconds=min(10.0, chosen["timeout"] / 4),
         )

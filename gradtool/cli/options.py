@@ -22,6 +22,10 @@ MOST_SHOWN = 60
 """Characters of an argument that a message shows."""
 
 
+class UserError(click.ClickException):
+    """What the user gave does not work; the message says where and what to do."""
+
+
 class OutputFile(NamedTuple):
     """Where to write, and in which format."""
 
