@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gradtool.checking import check_target as check_target
     from gradtool.checking import check_value_and_grad as check_value_and_grad
     from gradtool.diagnosis import HEALTH_RULES as HEALTH_RULES
+    from gradtool.drawing import draw as draw
     from gradtool.diagnosis.explaining import codes as codes
     from gradtool.diagnosis.explaining import explain as explain
     from gradtool.evaluation import InputError as InputError
@@ -38,11 +39,14 @@ if TYPE_CHECKING:
     from gradtool.ops import OperationError as OperationError
     from gradtool.results import CheckReport as CheckReport
     from gradtool.results import EvaluationResult as EvaluationResult
+    from gradtool.results import GraphResult as GraphResult
     from gradtool.results import Outcome as Outcome
     from gradtool.results import TargetResult as TargetResult
     from gradtool.results import Verdict as Verdict
     from gradtool.targets.loaded_target import LoadedTarget as LoadedTarget
     from gradtool.targets.loaded_target import load_target as load_target
+    from gradtool.traced_function import trace as trace
+    from gradtool.tracing import Untraceable as Untraceable
 
 __version__ = "0.1.0"
 
@@ -52,6 +56,7 @@ _HOMES = {
     "GradientError": "gradtool.checking",
     "HEALTH_RULES": "gradtool.diagnosis",
     "Graph": "gradtool.graph",
+    "GraphResult": "gradtool.results",
     "InputError": "gradtool.evaluation",
     "InputFileError": "gradtool.language",
     "InputValue": "gradtool.language",
@@ -61,6 +66,7 @@ _HOMES = {
     "Settings": "gradtool.checking",
     "SourceError": "gradtool.language",
     "TargetResult": "gradtool.results",
+    "Untraceable": "gradtool.tracing",
     "Verdict": "gradtool.results",
     "assert_gradients": "gradtool.asserting",
     "check": "gradtool.checking",
@@ -68,6 +74,7 @@ _HOMES = {
     "check_target": "gradtool.checking",
     "check_value_and_grad": "gradtool.checking",
     "codes": "gradtool.diagnosis.explaining",
+    "draw": "gradtool.drawing",
     "evaluate": "gradtool.evaluation",
     "explain": "gradtool.diagnosis.explaining",
     "load_target": "gradtool.targets.loaded_target",
@@ -75,6 +82,7 @@ _HOMES = {
     "parse": "gradtool.language",
     "parse_value": "gradtool.language",
     "read_inputs": "gradtool.language",
+    "trace": "gradtool.traced_function",
     "value_and_gradient": "gradtool.evaluation",
 }
 
@@ -84,6 +92,7 @@ __all__ = [
     "EvaluationResult",
     "GradientError",
     "Graph",
+    "GraphResult",
     "InputError",
     "InputFileError",
     "InputValue",
@@ -93,6 +102,7 @@ __all__ = [
     "Settings",
     "SourceError",
     "TargetResult",
+    "Untraceable",
     "Verdict",
     "__version__",
     "assert_gradients",
@@ -101,6 +111,7 @@ __all__ = [
     "check_target",
     "check_value_and_grad",
     "codes",
+    "draw",
     "evaluate",
     "explain",
     "load_target",
@@ -108,6 +119,7 @@ __all__ = [
     "parse",
     "parse_value",
     "read_inputs",
+    "trace",
     "value_and_gradient",
 ]
 

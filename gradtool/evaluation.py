@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -67,19 +66,14 @@ def evaluate(
     Raises ``SourceError`` where shapes do not fit the program (with the place), ``InputError`` where inputs are missing,
     unknown or not numbers, and where ``wrt``, ``references`` or ``dtype`` name something unknown.
     """
-    _check_choices(references, dtype)
-    given = _read_inputs(graph, inputs, wrt, max_size)
-    graph = graph if dtype == "float64" else _with_constants(graph, dtype)
+    _check_references(references)
     say = progress or _say_nothing
-    plan = make_plan(graph, given.arrays, wrt=wrt, integer=given.integer, dtype=dtype, max_size=max_size)
-    arrays = {name: np.asarray(value, dtype=dtype) for name, value in given.arrays.items()}
-    seeds = _upstream(plan, upstream)
     say("forward and backward")
-    values = forward(plan, arrays)
-    gradients = backward(plan, values, seeds)
+    ran = run(graph, inputs, upstream=upstream, wrt=wrt, dtype=dtype, max_size=max_size)
+    graph, plan, arrays, values, gradients = ran.plan.graph, ran.plan, ran.arrays, ran.values, ran.gradients
     paths = _paths(plan, values, gradients)
     contributions = {name: [np.asarray(downstream) for _, downstream in found] for name, found in paths.items()}
-    judge = Judge(plan, arrays, values, seeds, gradients, contributions, tuple(references), step, max_symbolic, say)
+    judge = Judge(plan, arrays, values, ran.seeds, gradients, contributions, tuple(references), step, max_symbolic, say)
     judged = _inputs(plan, values, gradients, paths, judge.judge())
     accumulated = None if micro_batches is None else _accumulated(plan, arrays, gradients, *micro_batches)
     health = Health(plan, values, gradients, judge.ties, judge.tie_matters, judge.exact_value)
@@ -87,13 +81,13 @@ def evaluate(
     inputs_ = tuple(_clipped(judged, clip_norm, clip_value))
     shown = {"clip_norm": clip_norm, "clip_value": clip_value, "step": step}
     return EvaluationResult(
-        expression=graph.source,
+        expression=graph.title or graph.source,
         output=graph.output,
         inputs=inputs_,
         nodes=tuple(_nodes(plan, values, gradients, jacobians)),
         verdict=Verdict.worst([i.verdict for i in inputs_]),
         diagnostics=tuple(diagnostics),
-        notes=(*graph.notes, *given.notes),
+        notes=(*graph.notes, *ran.notes),
         seed=seed,
         dtype=dtype,
         references=tuple(references),
@@ -108,6 +102,40 @@ def _say_nothing(message: str) -> None:
     del message
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """A program after forward and backward at a point: ``values`` and ``gradients`` of all nodes, from the upstream ``seeds``."""
+
+    plan: Plan
+    arrays: dict[str, Array]
+    values: list[Any]
+    seeds: Array
+    gradients: Gradients
+    notes: tuple[str, ...]
+    """What the user should be told of the inputs."""
+
+
+def run(
+    graph: Graph,
+    inputs: Mapping[str, Any],
+    *,
+    upstream: Any = None,
+    wrt: Collection[str] | None = None,
+    dtype: str = "float64",
+    max_size: int = MAX_SIZE,
+) -> Run:
+    """Forward and backward alone; the arguments are those of ``evaluate``. Raises as it does."""
+    if dtype not in ("float64", "float32"):
+        raise InputError(f"unknown dtype {dtype!r}: there are float64 and float32")
+    given = _read_inputs(graph, inputs, wrt, max_size)
+    graph = graph if dtype == "float64" else _with_constants(graph, dtype)
+    plan = make_plan(graph, given.arrays, wrt=wrt, integer=given.integer, dtype=dtype, max_size=max_size)
+    arrays = {name: np.asarray(value, dtype=dtype) for name, value in given.arrays.items()}
+    seeds = _upstream(plan, upstream)
+    values = forward(plan, arrays)
+    return Run(plan, arrays, values, seeds, backward(plan, values, seeds), given.notes)
+
+
 def value_and_gradient(
     graph: Graph, inputs: Mapping[str, Any], *, upstream: Any = None, wrt: Collection[str] | None = None
 ) -> tuple[Any, dict[str, Any]]:
@@ -115,11 +143,8 @@ def value_and_gradient(
 
     A gradient has its input's shape; scalars come as Python floats. Raises as ``evaluate`` does.
     """
-    given = _read_inputs(graph, inputs, wrt, MAX_SIZE)
-    plan = make_plan(graph, given.arrays, wrt=wrt, integer=given.integer)
-    values = forward(plan, given.arrays)
-    gradients = backward(plan, values, _upstream(plan, upstream))
-    return _plain(values[graph.output]), {name: _plain(gradients.of(name)) for name in plan.wrt}
+    ran = run(graph, inputs, upstream=upstream, wrt=wrt)
+    return _plain(ran.values[graph.output]), {name: _plain(ran.gradients.of(name)) for name in ran.plan.wrt}
 
 
 def numeric_gradient(
@@ -162,12 +187,10 @@ class _Given:
     notes: tuple[str, ...]
 
 
-def _check_choices(references: Collection[str], dtype: str) -> None:
+def _check_references(references: Collection[str]) -> None:
     for reference in references:
         if reference not in ("symbolic", "numeric"):
             raise InputError(f"unknown reference {reference!r}: there are symbolic and numeric")
-    if dtype not in ("float64", "float32"):
-        raise InputError(f"unknown dtype {dtype!r}: there are float64 and float32")
 
 
 def _read_inputs(graph: Graph, inputs: Mapping[str, Any], wrt: Collection[str] | None, max_size: int) -> _Given:
@@ -239,10 +262,7 @@ def _with_constants(graph: Graph, dtype: str) -> Graph:
         {"value": np.asarray(row["value"], dtype=dtype).astype(np.float64)} if operation == CONSTANT else row
         for operation, row in zip(graph.operations, graph.parameters, strict=True)
     ]
-    return Graph(
-        graph.source, graph.operations, graph.arguments, parameters, graph.names, array("q", graph.starts),
-        array("q", graph.ends), graph.inputs, graph.bindings, graph.output, graph.notes,
-    )  # fmt: skip
+    return replace(graph, parameters=parameters)
 
 
 def _upstream(plan: Plan, upstream: Any) -> Any:
@@ -338,6 +358,7 @@ def _nodes(plan: Plan, values: Sequence[Any], gradients: Gradients, jacobians: b
         if not varies[node.id] and any(varies[a] for a in node.arguments):
             varies[node.id] = 1
         upstream = gradients.adjoints[node.id]
+        place = graph.places.get(node.id)
         found.append(
             NodeResult(
                 id=node.id,
@@ -348,9 +369,11 @@ def _nodes(plan: Plan, values: Sequence[Any], gradients: Gradients, jacobians: b
                 value=_plain(values[node.id]),
                 upstream=_plain(np.zeros(plan.shapes[node.id]) if upstream is None else upstream),
                 span=node.span,
-                line=node.line,
+                line=place[1] if place is not None else node.line,
+                file=None if place is None else place[0],
                 edges=_shown_edges(plan, values, gradients, node.id, jacobians),
                 depends_on_input=bool(varies[node.id]),
+                arguments=node.arguments,
             )
         )
     return found

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -16,6 +17,8 @@ from gradtool.cli import options
 from gradtool.cli.options import UserError, name_list
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+CONFIGURATIONS = ("gradtool.toml", "pyproject.toml")
 
 
 class ExpressionCommand(click.Command):
@@ -42,19 +45,52 @@ class ExpressionCommand(click.Command):
             ) from error
 
 
+class PointOptions(NamedTuple):
+    """What was typed for the options of ``point_options``."""
+
+    inputs_file: Path | None
+    wrt: tuple[tuple[str, ...], ...]
+    upstream: str | None
+    seed: int
+    dtype: str
+    max_size: int
+
+    def value(self, text: str, name: str) -> gradtool.InputValue:
+        """The value of the input ``name``. Raises what ``gradtool.parse_value`` raises."""
+        return gradtool.parse_value(text, name, seed=self.seed, max_size=self.max_size)
+
+    def read(self) -> dict[str, gradtool.InputValue]:
+        """What the file of inputs holds. Raises what ``gradtool.read_inputs`` raises."""
+        if self.inputs_file is None:
+            return {}
+        return dict(gradtool.read_inputs(self.inputs_file, seed=self.seed, max_size=self.max_size))
+
+    def at(self, graph: gradtool.Graph, inputs: dict[str, Any], notes: Sequence[str] = ()) -> ProgramAtPoint:
+        """A program at the point. Raises what ``gradtool.parse_value`` raises where the upstream cannot be read."""
+        upstream: Any = self.upstream
+        if upstream is not None and upstream != "ones":
+            upstream = self.value(upstream, "upstream")
+        random = any(getattr(value, "random", False) for value in (*inputs.values(), upstream))
+        return ProgramAtPoint(
+            graph=graph,
+            inputs=inputs,
+            upstream=upstream,
+            wrt=options.flatten(self.wrt) or None,
+            seed=self.seed if random else None,
+            dtype=self.dtype,
+            max_size=self.max_size,
+            notes=tuple(notes),
+        )
+
+
 class ProgramOptions(NamedTuple):
     """What was typed for the options of ``program_options``."""
 
     arguments: tuple[str, ...]
     expr: str | None
     program: str | None
-    inputs_file: Path | None
     of: str | None
-    wrt: tuple[tuple[str, ...], ...]
-    upstream: str | None
-    seed: int
-    dtype: str
-    max_size: int
+    point: PointOptions
 
 
 class ProgramAtPoint(NamedTuple):
@@ -71,28 +107,19 @@ class ProgramAtPoint(NamedTuple):
     notes: tuple[str, ...]
 
 
-def program_options(function: F) -> F:
-    """The argument ``EXPR [NAME=VALUE ...]`` and the options that say what the program is, and where it is evaluated.
-
-    The command gets them together, as the keyword ``program``, for ``read_program``.
-    """
+def point_options(function: F) -> F:
+    """The options that say where a program is evaluated. The command gets them together, as the keyword ``point``."""
 
     @wraps(function)
     def gathered(**typed: Any) -> Any:
-        program = ProgramOptions(**{name: typed.pop(name) for name in ProgramOptions._fields})
-        return function(program=program, **typed)
+        point = PointOptions(**{name: typed.pop(name) for name in PointOptions._fields})
+        return function(point=point, **typed)
 
     command = cast(F, gathered)
     for decorate in reversed(
         (
-            click.argument("arguments", nargs=-1, metavar="EXPR [NAME=VALUE ...]"),
-            click.option("--expr", "expr", metavar="EXPR",
-                         help="The expression, where it begins with a minus: --expr=-x*y."),
-            click.option("-f", "--file", "program", metavar="FILE", type=click.Path(),
-                         help="Read the program from FILE; - is standard input."),
             click.option("--inputs", "inputs_file", metavar="FILE", type=click.Path(path_type=Path),
                          help="Read values from a .json, .toml or .npz file; those on the command line win."),
-            click.option("--of", "of", metavar="NAME", help="The name to differentiate, instead of the last statement."),
             click.option("--wrt", multiple=True, type=name_list, metavar="NAMES",
                          help="Differentiate with respect to these inputs alone. Repeatable."),
             click.option("--upstream", metavar="VALUE",
@@ -109,33 +136,62 @@ def program_options(function: F) -> F:
     return command
 
 
+def program_options(function: F) -> F:
+    """The argument ``EXPR [NAME=VALUE ...]`` and the options that say what the program is, and where it is evaluated.
+
+    The command gets them together, as the keyword ``program``, for ``read_program``.
+    """
+
+    @wraps(function)
+    def gathered(**typed: Any) -> Any:
+        program = ProgramOptions(**{name: typed.pop(name) for name in ProgramOptions._fields})
+        return function(program=program, **typed)
+
+    command = point_options(cast(F, gathered))
+    for decorate in reversed(
+        (
+            click.argument("arguments", nargs=-1, metavar="EXPR [NAME=VALUE ...]"),
+            click.option("--expr", "expr", metavar="EXPR",
+                         help="The expression, where it begins with a minus: --expr=-x*y."),
+            click.option("-f", "--file", "program", metavar="FILE", type=click.Path(),
+                         help="Read the program from FILE; - is standard input."),
+            click.option("--of", "of", metavar="NAME", help="The name to differentiate, instead of the last statement."),
+        )
+    ):  # fmt: skip
+        command = decorate(command)
+    return command
+
+
 def read_program(given: ProgramOptions) -> ProgramAtPoint:
     """The program and the point of the command line. Raises ``click.ClickException`` where they cannot be read."""
-    seed, max_size, inputs_file = given.seed, given.max_size, given.inputs_file
     text, values = _text(given.arguments, given.expr, given.program)
     texts = options.assignments(values, None if given.program is not None else text)
     with readable():
-        read = {} if inputs_file is None else dict(gradtool.read_inputs(inputs_file, seed=seed, max_size=max_size))
-        typed = {name: gradtool.parse_value(value, name, seed=seed, max_size=max_size) for name, value in texts.items()}
+        read = given.point.read()
+        typed = {name: given.point.value(value, name) for name, value in texts.items()}
         where = "standard input" if given.program == "-" else given.program
         graph = gradtool.parse(text, input_names=(*read, *typed), of=given.of, filename=where)
         # A file of inputs may serve several programs; a name that was typed must mean something.
         unused = [name for name in read if name not in graph.inputs]
         inputs = {name: value for name, value in {**read, **typed}.items() if name in typed or name in graph.inputs}
-        upstream: Any = given.upstream
-        if upstream is not None and upstream != "ones":
-            upstream = gradtool.parse_value(upstream, "upstream", seed=seed, max_size=max_size)
-    random = any(getattr(value, "random", False) for value in (*inputs.values(), upstream))
-    return ProgramAtPoint(
-        graph=graph,
-        inputs=inputs,
-        upstream=upstream,
-        wrt=options.flatten(given.wrt) or None,
-        seed=seed if random else None,
-        dtype=given.dtype,
-        max_size=max_size,
-        notes=(f"not used by the program, though in {inputs_file}: {', '.join(unused)}",) if unused else (),
-    )
+        notes = [f"not used by the program, though in {given.point.inputs_file}: {', '.join(unused)}"] if unused else []
+        return given.point.at(graph, inputs, notes)
+
+
+def configured_thresholds() -> Mapping[str, Mapping[str, float]]:
+    """The thresholds of diagnostics that the configuration nearest to the working directory changes, by code.
+
+    Raises ``click.ClickException`` for a configuration that cannot be read.
+    """
+    here = Path.cwd()
+    if not any((folder / name).is_file() for folder in (here, *here.parents) for name in CONFIGURATIONS):
+        return {}
+    configuration: Any = import_module("gradtool.configuration")  # Not loaded by a plain eval, which is to start fast.
+    try:
+        thresholds: Mapping[str, Mapping[str, float]] = configuration.nearest(()).thresholds
+    except configuration.ConfigurationError as error:
+        raise UserError(str(error)) from None
+    return thresholds
 
 
 @contextmanager

@@ -9,13 +9,15 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 INPUT = "input"
 CONSTANT = "constant"
 
 Span = tuple[int, int]
+Place = tuple[str, int]
+"""A file and a line in it, counted from 1."""
 
 
 class Node(NamedTuple):
@@ -56,6 +58,10 @@ class Graph:
     output: int
     notes: list[str] = field(default_factory=list)
     """What the reader of the program should be told, such as that ``e`` was read as the constant."""
+    places: Mapping[int, Place] = field(default_factory=dict)
+    """Where in a user's files an operation stands, for a program that is a traced function."""
+    title: str | None = None
+    """What a result is headed with, where that is not the source."""
     _line_starts: list[int] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
@@ -78,10 +84,7 @@ class Graph:
 
     def with_output(self, output: int) -> Graph:
         """The same graph read for another of its nodes."""
-        return Graph(
-            self.source, self.operations, self.arguments, self.parameters, self.names, self.starts, self.ends,
-            self.inputs, self.bindings, output, self.notes, self._line_starts,
-        )  # fmt: skip
+        return replace(self, output=output)
 
     def same_structure(self, other: Graph) -> bool:
         """Whether both compute the same thing in the same way; names of inner nodes and places in the source aside."""

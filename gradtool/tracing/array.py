@@ -106,6 +106,13 @@ class TracedArray:
             self._version = self.storage.version
         return self._node
 
+    @property
+    def settled_node(self) -> int | None:
+        """The node that stands for it now; None where that of a view has yet to be made."""
+        if self._origin is None:
+            return self.storage.node
+        return self._node if self._version == self.storage.version else None
+
     def places(self) -> Array:
         """For every entry, the place in its storage, counted along the rows."""
         if self._origin is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Untraceable(Exception):  # noqa: N818 -- a refusal, not a failure  # A refusal, not a failure of gradtool.
+class Untraceable(Exception):  # noqa: N818 -- a refusal, not a failure of gradtool
     """The message names the NumPy function or operation, its file and line, and why it cannot be traced.
 
     ``reason`` is the same without the place; ``file`` and ``line`` are None where no line of the user's is to blame."""

@@ -24,7 +24,8 @@ class Place(NamedTuple):
     end_column: int | None = None
 
 
-_positions: dict[CodeType, list[Place]] = {}
+_positions: dict[tuple[CodeType, str], list[Place]] = {}
+"""By the file as well: the same function in two files has code that is equal."""
 
 
 def is_library(frame: FrameType) -> bool:
@@ -85,10 +86,10 @@ RUNNER = "run_users_function"
 
 def _place(frame: FrameType) -> Place:
     code = frame.f_code
-    known = _positions.get(code)
+    file = code.co_filename
+    known = _positions.get((code, file))
     if known is None:
-        file = code.co_filename
-        known = _positions[code] = [
+        known = _positions[code, file] = [
             Place(file, line or code.co_firstlineno, column, end_line, end_column)
             for line, end_line, column, end_column in code.co_positions()
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from gradtool.graph import Graph
 from gradtool.tracing.array import CLOSE, TracedArray, as_traced, isinstance_traced
 from gradtool.tracing.errors import Untraceable
+from gradtool.tracing.naming import Names
 from gradtool.tracing.places import innermost, outer_lines
 from gradtool.tracing.substitutes import substituted
 from gradtool.tracing.tape import Tape
@@ -64,11 +66,14 @@ class Traced:
         return np.concatenate([np.ravel(u) for u in full]) if self.several else full[0]
 
 
-def trace(function: Callable[..., Any], inputs: Mapping[str, Any], *, by_keyword: bool = False) -> Traced:
+def trace(
+    function: Callable[..., Any], inputs: Mapping[str, Any], *, by_keyword: bool = False, names: bool = False
+) -> Traced:
     """Run ``function`` on traced arrays, after running it plainly, and compare.
 
     ``inputs`` are passed in their order, or by name if ``by_keyword``. Arrays of float64 and Python floats are traced; all
     else (labels, sizes, words) is passed as it is. The function returns an array or a number, or a tuple or list of them.
+    With ``names`` the graph's nodes go by the local variables that they were bound to.
     Arguments are copied for each run, and NumPy's and Python's global random generators start both in the same state.
 
     Raises ``Untraceable`` where something the function does is no operation of gradtool, where the function raises, and
@@ -82,7 +87,8 @@ def trace(function: Callable[..., Any], inputs: Mapping[str, Any], *, by_keyword
         with np.errstate(all="ignore"):
             expected, _ = _outputs(_plainly(function, inputs, by_keyword))
             _restore(state)
-            traced, tape, nodes = _traced(function, inputs, by_keyword, expected)
+            # Single precision is refused only after this, as the traced run knows in which line it comes in.
+            traced, tape, nodes = _traced(function, inputs, by_keyword, expected, names)
             _restore(state)
             _compare_beside(function, inputs, by_keyword, tape, nodes, expected)
             return traced
@@ -98,7 +104,9 @@ def _restore(state: tuple[Any, Any]) -> None:
 def _plainly(function: Callable[..., Any], inputs: Mapping[str, Any], by_keyword: bool) -> Any:
     try:
         return run_users_function(function, {name: _copied(x) for name, x in inputs.items()}, by_keyword)
-    except Exception as error:
+    except Untraceable:
+        raise
+    except (Exception, SystemExit) as error:
         raise _blamed(error, "the function itself raises") from error
 
 
@@ -108,14 +116,15 @@ def run_users_function(function: Callable[..., Any], inputs: Mapping[str, Any], 
 
 
 def _traced(
-    function: Callable[..., Any], inputs: Mapping[str, Any], by_keyword: bool, expected: Sequence[Any]
+    function: Callable[..., Any], inputs: Mapping[str, Any], by_keyword: bool, expected: Sequence[Any], names: bool
 ) -> tuple[Traced, Tape, list[int]]:
     tape = Tape()
     arguments: dict[str, Any] = {}
     for name, x in inputs.items():
         arguments[name] = _input(tape, name, x)
+    watched = Names(tape)
     try:
-        with substituted(tape):
+        with substituted(tape), watched.watching() if names else nullcontext():
             result = run_users_function(function, arguments, by_keyword)
             if tape.failure is None:
                 found, several = _outputs(result)
@@ -134,12 +143,13 @@ def _traced(
         raise tape.failure
     values = tuple(x.value.astype(np.float64) for x in results)
     _compare(values, expected)
-    graph, new = tape.finish(output, nodes)
+    graph, new = tape.finish(output, nodes, watched)
     lines = {
         new[node]: (entry.place.file, entry.place.line)
         for node, entry in enumerate(tape.entries)
         if node in new and entry.place is not None and entry.arguments
     }
+    graph.places = lines
     outer = outer_lines({new[node]: entry.path for node, entry in enumerate(tape.entries) if node in new})
     ids = tuple(new[node] for node in nodes)
     return (
@@ -182,8 +192,6 @@ def _outputs(result: Any) -> tuple[list[Any], bool]:
             where = f"as output {i + 1}" if several else ""
             what = f"an array of {x.dtype}" if isinstance(x, (np.ndarray, np.generic)) else type(x).__name__
             raise Untraceable(f"the function returns {what} {where}".rstrip() + "; arrays of floats can be traced")
-        if not isinstance_traced(x) and np.asarray(x).dtype.kind == "f" and np.asarray(x).dtype != np.float64:
-            raise Untraceable(f"the function returns {np.asarray(x).dtype}, and only float64 can be traced")
     return found, several
 
 
@@ -197,6 +205,9 @@ def _compare(values: Sequence[Array], expected: Sequence[Any]) -> None:
     if len(values) != len(expected):
         raise Untraceable(f"run twice, the function returns {len(expected)} outputs, then {len(values)}")
     for i, (value, plainly) in enumerate(zip(values, expected, strict=True)):
+        precision = np.asarray(plainly).dtype
+        if precision.kind == "f" and precision != np.float64:
+            raise Untraceable(f"the function returns {precision}, and only float64 can be traced")
         wanted = np.asarray(plainly, np.float64)
         same = value.shape == wanted.shape and np.allclose(
             value, wanted, rtol=CLOSE, atol=CLOSE * np.max(np.abs(wanted[np.isfinite(wanted)]), initial=0.0) * 1e-3,
@@ -265,7 +276,7 @@ def _moved(x: Any, part: float, rng: np.random.Generator) -> Any:
     return float(moved) if isinstance(x, float) else moved
 
 
-def _blamed(error: Exception, what: str) -> Untraceable:
+def _blamed(error: BaseException, what: str) -> Untraceable:
     place = innermost(error)
     reason = f"{what} {type(error).__name__}: {error}"
     return Untraceable(reason) if place is None else Untraceable(reason, place.file, place.line)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -116,8 +116,11 @@ class Tape:
                 values[node] = np.asarray(operation.forward(*arguments, **settled.parameters), np.float64)
         return [values[node] for node in wanted]
 
-    def finish(self, output: int, wanted: Sequence[int]) -> tuple[Graph, dict[int, int]]:
-        """The graph of what ``output`` and ``wanted`` depend on, and the new id of every node kept. All inputs stay."""
+    def finish(
+        self, output: int, wanted: Sequence[int], names: Iterable[tuple[int, str]] = ()
+    ) -> tuple[Graph, dict[int, int]]:
+        """The graph of what ``output`` and ``wanted`` depend on, and the new id of every node kept. All inputs stay.
+        ``names`` are (node, name)."""
         kept = set(self.inputs.values())
         pending = [output, *wanted]
         while pending:
@@ -138,4 +141,8 @@ class Tape:
             else:
                 arguments = [new[argument] for argument in entry.arguments]
                 new[node] = builder.add(entry.operation, arguments, entry.parameters, spans[node])
-        return builder.finish(new[output]), new
+        graph = builder.finish(new[output])
+        for node, name in names:
+            if node in new:
+                graph.names.setdefault(new[node], name)
+        return graph, new

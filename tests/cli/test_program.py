@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from gradtool.cli.program import ExpressionCommand, program_options, read_program
 
-SEEN = []
+SEEN: list = []
 
 
 @click.command("show", cls=ExpressionCommand)

@@ -1,0 +1,133 @@
+"""What ``eval`` and ``trace`` have in common: what is computed at a point, and how the result is shown."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, NamedTuple, TypeVar, cast
+
+import click
+
+import gradtool
+from gradtool import report
+from gradtool.cli import options
+from gradtool.cli.console import make_page, progress, telling, writing
+from gradtool.cli.exit_codes import ExitCode, of_evaluation
+from gradtool.cli.files import write_file
+from gradtool.cli.options import OutputFile, named_axes, positive_number, size_list
+from gradtool.cli.program import ProgramAtPoint, configured_thresholds, readable, tell_notes
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+REFERENCES = {
+    "all": ("symbolic", "numeric"),
+    "symbolic": ("symbolic",),
+    "numeric": ("numeric",),
+    "none": (),
+}
+
+
+class Evaluation(NamedTuple):
+    """What was typed for the options of ``evaluation_options``. The names are those of ``gradtool.evaluate``, but for
+    ``reference``, ``microbatches`` and ``sizes``."""
+
+    reference: str
+    step: float | None
+    jacobians: bool
+    clip_norm: float | None
+    clip_value: float | None
+    microbatches: dict[str, int] | None
+    sizes: tuple[int, ...] | None
+    max_symbolic: int
+
+    def settings(self) -> dict[str, Any]:
+        """The keywords for ``gradtool.evaluate``. Raises ``click.UsageError`` where options do not go together."""
+        found = self._asdict()
+        axes, sizes = found.pop("microbatches"), found.pop("sizes")
+        if (axes is None) != (sizes is None):
+            raise click.UsageError("--microbatches and --sizes go together, as in: --microbatches x:0,y:0 --sizes 3,1")
+        found["micro_batches"] = None if axes is None else (axes, sizes)
+        found["references"] = REFERENCES[found.pop("reference")]
+        return found
+
+
+class Showing(NamedTuple):
+    """What was typed for how the result is written, and what makes the command fail."""
+
+    format_name: str
+    output_files: tuple[OutputFile, ...]
+    full: bool
+    max_elements: int
+    color: str
+    strict: bool
+    fail_on: tuple[tuple[str, ...], ...]
+
+
+def evaluation_options(function: F) -> F:
+    """The options that say what is computed, as the keyword ``evaluation``, and how it is shown, as ``showing``."""
+
+    @wraps(function)
+    def gathered(**typed: Any) -> Any:
+        evaluation = Evaluation(**{name: typed.pop(name) for name in Evaluation._fields})
+        showing = Showing(**{name: typed.pop(name) for name in Showing._fields})
+        return function(evaluation=evaluation, showing=showing, **typed)
+
+    command = cast(F, gathered)
+    for decorate in reversed(
+        (
+            click.option("--reference", type=click.Choice(tuple(REFERENCES)), default="all", show_default=True,
+                         help="What the gradients are checked against."),
+            click.option("--step", type=positive_number, metavar="H",
+                         help="Plain central differences of this step, instead of steps chosen and extrapolated."),
+            click.option("--jacobians", is_flag=True,
+                         help="Show the Jacobian of every operation that is not elementwise."),
+            click.option("--clip-norm", type=positive_number, metavar="C",
+                         help="Show what clipping all gradients together to norm C would leave."),
+            click.option("--clip-value", type=positive_number, metavar="C",
+                         help="Show what clipping every entry to [-C, C] would leave."),
+            click.option("--microbatches", type=named_axes, metavar="NAME:AXIS,...",
+                         help="Show what gradients accumulated over micro-batches would be: the inputs to cut, and along "
+                              "which axis."),
+            click.option("--sizes", type=size_list, metavar="N,N,...", help="How many samples each micro-batch gets."),
+            click.option("--max-symbolic", type=click.IntRange(min=0), default=200_000, show_default=True, metavar="N",
+                         help="Leave SymPy out where it would have more scalar operations to do."),
+            options.output_options("eval"),
+            options.verdict_options("eval"),
+        )
+    ):  # fmt: skip
+        command = decorate(command)
+    return command
+
+
+def evaluate(given: ProgramAtPoint, evaluation: Evaluation) -> gradtool.EvaluationResult:
+    """Forward, backward and references, with progress on a terminal. Raises ``click.ClickException``."""
+    settings = evaluation.settings()
+    thresholds = configured_thresholds()
+    with readable(), progress(sys.stderr, os.environ) as say:
+        return gradtool.evaluate(
+            given.graph,
+            given.inputs,
+            upstream=given.upstream,
+            wrt=given.wrt,
+            seed=given.seed,
+            dtype=given.dtype,
+            max_size=given.max_size,
+            thresholds=thresholds,
+            progress=say,
+            **settings,
+        )
+
+
+def show(result: gradtool.EvaluationResult, notes: Sequence[str], showing: Showing) -> ExitCode:
+    """Write the result where it is wanted; the exit code comes back."""
+    code = of_evaluation(result, strict=showing.strict, fail_on=options.diagnostic_codes(showing.fail_on))
+    with telling():
+        tell_notes(result, notes, tell_seed=showing.format_name != "table")  # The table says it itself.
+    with writing():
+        page = make_page(sys.stdout, showing.color, os.environ, full=showing.full, max_elements=showing.max_elements)
+        report.render("eval", showing.format_name, result, sys.stdout, page)
+    for output in showing.output_files:
+        write_file("eval", output, result, report.Page(full=showing.full, max_elements=showing.max_elements))
+    return code
