@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from gradtool.examination import Examination, Settings
 from gradtool.results import Outcome, TargetResult, Verdict
 from gradtool.target import Calling, Case, PlainRun, Run, Target, Values
+from gradtool.targets.contraction import contract
 from gradtool.tracebacks import user_traceback
 from gradtool.verdict.caller import UnsupportedError, UserCodeError, is_float
 
 __all__ = [
     "GradientError", "Settings", "check", "check_jacobian", "check_target", "check_value_and_grad", "contained",
-    "contracted", "input_names",
+    "input_names",
 ]  # fmt: skip
 
 Array = NDArray[Any]
@@ -67,7 +68,7 @@ def check(
     def start(given: Values) -> Run:
         arguments = list(given.values())
         raw = forward(*arguments)
-        several = isinstance(raw, tuple | list)
+        several = not isinstance(raw, np.ndarray) and isinstance(raw, tuple | list)
         outputs = tuple(np.asarray(o) for o in raw) if several else (np.asarray(raw),)
 
         def run_backward(*upstream: Array) -> Mapping[str, Any]:
@@ -88,7 +89,7 @@ def check_jacobian(
     fun: Callable[..., Any], jac: Callable[..., Any], x: Any, *args: Any, settings: Settings | None = None
 ) -> TargetResult:
     """Check a Jacobian or gradient in the style of SciPy: ``fun(x, *args)`` gives a number or a vector, ``jac(x, *args)`` its
-    derivative, of the output's shape followed by x's."""
+    derivative, of the output's shape followed by x's; of x's alone where the output is one number, or is elementwise."""
 
     def start(given: Values) -> Run:
         at = given["x"]
@@ -96,9 +97,7 @@ def check_jacobian(
 
         def run_backward(*upstream: Array) -> Mapping[str, Any]:
             derivative = jac(at, *args)
-            if derivative is None:
-                return {"x": None}
-            return {"x": contracted(upstream[0], np.asarray(derivative), np.shape(at))}
+            return {"x": contract(upstream[0], derivative, np.shape(at))}
 
         return PlainRun((output,), run_backward)
 
@@ -128,16 +127,6 @@ def input_names(forward: Callable[..., Any], count: int) -> list[str]:
         parameters = []
     positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return positional[:count] if len(positional) >= count else [f"x{i}" for i in range(count)]
-
-
-def contracted(upstream: Array, derivative: Array, shape: tuple[int, ...]) -> Array:
-    """``upstream`` times a Jacobian of shape output + input. A derivative of another shape is given back as it is, for the
-    shape to be told wrong; but a derivative that has the shape of output and input both is elementwise."""
-    if derivative.shape == (*upstream.shape, *shape):
-        return np.asarray(np.tensordot(upstream, derivative, axes=upstream.ndim))
-    if derivative.shape == shape == upstream.shape:
-        return np.asarray(upstream * derivative)
-    return derivative
 
 
 def _by_name(found: Any, given: Values, wrt: Sequence[str]) -> Mapping[str, Any]:

@@ -71,12 +71,13 @@ class Configuration:
     def given(self, seed: int) -> Given:
         """All that is said of targets, with its values read. Raises ``ConfigurationError``."""
         make: Any = import_module("gradtool.targets.given").Given
-        return make(  # type: ignore[no-any-return]
+        given: Given = make(
             configured=self._by_target("inputs", lambda value, name: configured_value(value, name, seed, self.folder)),
             configured_settings=self._by_target("settings", lambda value, _: value),
             skip=self._reasons("skip"),
             intentional=self._reasons("intentional"),
         )
+        return given
 
     def _by_target(self, key: str, parse: Callable[[Any, str], Any]) -> dict[str, dict[str, Any]]:
         """The ``inputs`` or ``settings`` of targets, by a pattern for ids as they are shown here. ``parse(value, name)`` makes
@@ -90,7 +91,7 @@ class Configuration:
                 except (gradtool.SourceError, gradtool.InputFileError) as error:
                     raise ConfigurationError(f"{self.file}: targets.{target.pattern}.{key}.{name}: {error}") from None
             if values:
-                found |= dict.fromkeys(self._as_shown(target.pattern), values)
+                found |= dict.fromkeys(self.as_shown(target.pattern), values)
         return found
 
     def _reasons(self, key: str) -> dict[str, str]:
@@ -98,10 +99,10 @@ class Configuration:
         found: dict[str, str] = {}
         for target in self.targets:
             if (why := getattr(target, key)) is not None:
-                found |= dict.fromkeys(self._as_shown(target.pattern), why)
+                found |= dict.fromkeys(self.as_shown(target.pattern), why)
         return found
 
-    def _as_shown(self, pattern: str) -> tuple[str, ...]:
+    def as_shown(self, pattern: str) -> tuple[str, ...]:
         """A pattern as it is written, and with its path as ids have it: relative to the working directory, or absolute."""
         place, colons, name = pattern.rpartition("::")
         if not colons:

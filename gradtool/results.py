@@ -82,8 +82,12 @@ class NodeResult:
     span: tuple[int, int]
     line: int
     edges: tuple[EdgeResult, ...] = ()
+    file: str | None = None
+    """The file that ``line`` is a line of, for a node of a traced function."""
     depends_on_input: bool = True
     """False for constants and what is computed from constants alone: they have no gradient to show."""
+    arguments: tuple[int, ...] = ()
+    """All that the node is computed from. ``edges`` has those of them that a gradient can flow to."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,6 +134,46 @@ class MicroBatches:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class HessianBlock:
+    """The second derivatives by an entry of the input ``row`` and one of ``column``: ``value`` has the shape of the one
+    followed by that of the other."""
+
+    row: str
+    column: str
+    value: Value
+    symbolic: Reference
+    numeric: Reference
+    verdict: Verdict
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hessian:
+    """All second derivatives of ``sum(upstream * output)``.
+
+    ``matrix`` has a row and a column for each entry of each differentiated input, named in ``labels`` (``x``, ``W[0,1]``);
+    ``blocks`` are its parts by pairs of inputs, each with a verdict. ``eigenvalues`` are the smallest and the largest,
+    ``condition`` is the largest magnitude of one over the smallest, infinite where that is 0 within rounding, and
+    ``definiteness`` says it in words; None where a check left a doubt.
+    """
+
+    labels: tuple[str, ...]
+    matrix: NDArray[Any]
+    blocks: tuple[HessianBlock, ...]
+    verdict: Verdict
+    eigenvalues: tuple[float, float] | None = None
+    condition: float | None = None
+    definiteness: str | None = None
+
+    def __getitem__(self, pair: tuple[str, str]) -> HessianBlock:
+        """The block of two inputs, by their names. Raises ``KeyError``."""
+        for block in self.blocks:
+            if (block.row, block.column) == pair:
+                return block
+        raise KeyError(pair)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class EvaluationResult:
     """All that ``gradtool eval`` knows of a program at a point. ``output`` is a node's id."""
 
@@ -150,6 +194,9 @@ class EvaluationResult:
     layers: tuple[tuple[int, float], ...] = ()
     """(node, norm of its upstream) from the output down, where the gradient vanishes or explodes on the way."""
     micro_batches: MicroBatches | None = None
+    hessian: Hessian | None = None
+    """Second derivatives, where they were asked for."""
+    charts: tuple[Chart | Bars, ...] = ()
 
     def __getitem__(self, name: str) -> InputResult:
         """The input of that name. Raises ``KeyError``."""
@@ -157,6 +204,81 @@ class EvaluationResult:
             if found.name == name:
                 return found
         raise KeyError(name)
+
+
+# Charts ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A function drawn point by point: ``y`` over ``x``, NaN where there is no value."""
+
+    label: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A point of a chart that is pointed out."""
+
+    label: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Curves over one axis. On a logarithmic axis only positive numbers are drawn."""
+
+    title: str
+    x_label: str
+    y_label: str
+    curves: tuple[Curve, ...]
+    marks: tuple[Mark, ...] = ()
+    logarithmic: bool = False
+    """Whether both axes are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Numbers that are not negative, one a label, on a logarithmic scale."""
+
+    title: str
+    labels: tuple[str, ...]
+    values: tuple[float, ...]
+
+
+# What ``ops`` lists --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class KinkEntry:
+    """A place where an operation has no derivative: the value that is used there, and those that are valid."""
+
+    where: str
+    convention: str
+    valid: str
+
+
+@dataclass(frozen=True, slots=True)
+class OperationEntry:
+    """An operation of the catalogue as a reader wants it. ``rules`` has (argument, vector-Jacobian product) for each argument of
+    an operation that is not elementwise."""
+
+    name: str
+    family: str
+    signature: str
+    formula: str
+    derivative: str
+    elementwise: bool
+    rules: tuple[tuple[str, str], ...] = ()
+    derivative_range: str = ""
+    kinks: tuple[KinkEntry, ...] = ()
+    aliases: tuple[str, ...] = ()
+    source: str = ""
+    chart: Chart | None = None
+    """Value and derivative over a range, for one argument and one entry."""
 
 
 # What ``graph`` draws ----------------------------------------------------------------------------------------------
@@ -167,8 +289,9 @@ class GradientPath:
     """One way by which the gradient comes from the output down to an input.
 
     ``nodes`` are ids from the input up to the output, and ``arguments[k]`` says as which argument ``nodes[k]`` enters
-    ``nodes[k + 1]`` (``x*x`` has two paths through the same nodes). ``contribution`` has the input's shape, and ``share`` is the part
-    of the gradient that it makes up, as its projection on it: the shares of all paths sum to 1. It is NaN where the gradient is 0.
+    ``nodes[k + 1]`` (``x*x`` has two paths through the same nodes). ``contribution`` has the input's shape, and ``share`` is
+    the part of the gradient that it makes up, as its projection on it: the shares of all paths sum to 1. It is NaN where the
+    gradient is 0.
     """
 
     nodes: tuple[int, ...]
@@ -181,10 +304,10 @@ class GradientPath:
 class InputPaths:
     """The paths that carry most of an input's gradient, the largest contribution (by its norm) first.
 
-    ``total`` is the gradient, ``rest`` what the paths that are not listed contribute: the contributions listed and ``rest`` sum to
-    ``total``. ``count`` is the number of all paths, listed or not. ``cancellation`` is |sum| / sum of |contributions| (norms,
-    over all paths): 1 where nothing cancels, near 0 where almost all does; None where it is not known. ``proven`` says
-    whether no path that is not listed is larger than one that is.
+    ``total`` is the gradient, ``rest`` what the paths that are not listed contribute: the contributions listed and ``rest``
+    sum to ``total``. ``count`` is the number of all paths, listed or not. ``cancellation`` is |sum| / sum of |contributions|
+    (norms, over all paths): 1 where nothing cancels, near 0 where almost all does; None where it is not known, or where all is 0.
+    ``proven`` says whether no path that is not listed is larger than one that is.
     """
 
     name: str
@@ -202,28 +325,36 @@ class NodeDifference:
     """A node of one program and the node of another that it corresponds to; None where there is none.
 
     ``value`` and ``upstream`` are the largest absolute differences over the entries (NaN where shapes differ or only one is
-    a number), 0 where both are the same, and None where there is nothing to compare.
+    a number), 0 where both are the same, and None where there is nothing to compare. ``value_rounds`` and ``upstream_rounds``
+    say that there is a difference, but no larger than rounding explains.
     """
 
     left: int | None
     right: int | None
     value: float | None = None
     upstream: float | None = None
+    value_rounds: bool = False
+    upstream_rounds: bool = False
 
     @property
     def kind(self) -> Literal["same", "changed", "left", "right"]:
-        """Whether the node is in both, with the same or other numbers, or in one of the two alone."""
+        """Whether the node is in both, with the same numbers (to rounding) or other ones, or in one of the two alone."""
         if self.left is None:
             return "right"
         if self.right is None:
             return "left"
-        return "changed" if self.value or self.upstream or self.value != self.value else "same"
+        return "changed" if self.has_other_value or (self.upstream and not self.upstream_rounds) else "same"
+
+    @property
+    def has_other_value(self) -> bool:
+        """Whether the values differ by more than rounding."""
+        return bool(self.value) and not self.value_rounds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GraphDifference:
-    """Two programs, or one at two points, side by side. ``first`` is the first node, in the order of computation, where they part
-    in structure or value; None where they do not."""
+    """Two programs, or one at two points, side by side: ``nodes`` in the order of computation. ``first`` is the first of
+    them where they part in structure, or in value by more than rounding; None where they do not."""
 
     left: EvaluationResult
     right: EvaluationResult
@@ -244,6 +375,8 @@ class GraphResult:
     depth: int | None = None
     around: int | None = None
     paths: tuple[InputPaths, ...] = ()
+    difference: GraphDifference | None = None
+    """From another program, or the same one at another point, where that was asked for; ``left`` is ``evaluation``."""
 
 
 # What ``check`` found ----------------------------------------------------------------------------------------------

@@ -20,6 +20,9 @@ COMMANDS = {
     "check": "gradtool.cli.check:check_command",
     "eval": "gradtool.cli.eval:evaluate_command",
     "explain": "gradtool.cli.explain:explain_command",
+    "graph": "gradtool.cli.graph:graph_command",
+    "ops": "gradtool.cli.ops:operations_command",
+    "trace": "gradtool.cli.trace:trace_command",
 }
 """Name -> ``module:function``; a command is loaded when it is run, or when help lists it."""
 
@@ -60,7 +63,7 @@ class Program(click.Group):
                     with telling():
                         click.echo(f"Error: out of memory {error}".rstrip(), err=True)
                 except click.ClickException as error:
-                    code = ExitCode.USAGE
+                    code = ExitCode.FAILED if error.exit_code == ExitCode.FAILED else ExitCode.USAGE
                     with telling():
                         error.show()
                 except Exception as error:
@@ -137,7 +140,10 @@ def main() -> None:
     Examples:
       gradtool eval "(x+y)*max(y,z)" x=1 y=2 z=0
       gradtool eval "z = W@x + b; sum(z)" "W=randn(2,3)" "x=[1,2,3]" b=0
+      gradtool graph "(x+y)*max(y,z)" x=1 y=2 z=0 --paths y
       gradtool check layers.py
+      gradtool trace layers.py::affine_forward "x=randn(4,6)" "w=randn(6,5)" "b=zeros(5)" --upstream ones
+      gradtool ops gelu
       gradtool explain GC104
       gradtool eval --help
     """

@@ -25,6 +25,7 @@ from gradtool.report.codes import TITLES
 
 if TYPE_CHECKING:
     from gradtool.isolation.crew import Finished, Progress
+    from gradtool.isolation.gathering import Gathered
     from gradtool.results import CheckReport
     from gradtool.targets.given import Given, Names
 
@@ -298,6 +299,10 @@ def check_command(
             names = ", ".join(gathered.excluded[:MOST_EXCLUDED])
             more = len(gathered.excluded) - MOST_EXCLUDED
             click.echo(f"note: excluded by {found.file}: {names}{f' and {more} more' if more > 0 else ''}", err=True)
+        for message in gathering.unmeant(found, finished.found, whole=_is_whole(found, targets, gathered, finished)):
+            click.echo(f"warning: {message}", err=True)
+        for note in gathered.notes:
+            click.echo(f"note: {note}", err=True)
         in_table = format_name == "table" and not (list_only or write_config)  # It says them itself.
         for note in () if in_table else finished.report.notes:
             click.echo(f"note: {note}", err=True)
@@ -345,6 +350,13 @@ def _configured(targets: tuple[str, ...]) -> tuple[configuration.Configuration, 
 def _is_path(found: configuration.Configuration, text: str) -> bool:
     place = text.partition("::")[0]
     return (found.folder / place).exists() or place.endswith(".py") or "/" in place
+
+
+def _is_whole(found: configuration.Configuration, targets: tuple[str, ...], gathered: Gathered, done: Finished) -> bool:
+    """Whether all that the configuration is for was looked at."""
+    named = [Path(text).resolve() for text in targets]
+    everything = not targets or any(found.folder.resolve().is_relative_to(place) for place in named)
+    return everything and not gathered.excluded and not done.stopped and len(done.found) == len(gathered.files)
 
 
 def _chosen(ctx: click.Context, found: configuration.Configuration, values: dict[str, Any]) -> dict[str, Any]:

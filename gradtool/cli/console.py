@@ -11,14 +11,25 @@ from typing import TextIO
 
 import click
 
-from gradtool.report import Page
+from gradtool.report import DRAWN, Page
 
 CLEAR_LINE = "\r\x1b[K"
 
 
 def make_page(stream: TextIO, color: str, environment: Mapping[str, str], *, full: bool, max_elements: int) -> Page:
     """What a renderer may do on ``stream``. ``color`` is the word of ``--color``."""
-    return Page(width(stream, environment), wants_color(stream, color, environment), full, max_elements)
+    color_wanted = wants_color(stream, color, environment)
+    return Page(width(stream, environment), color_wanted, full, max_elements, can_write(stream, DRAWN))
+
+
+def can_write(stream: TextIO, text: str) -> bool:
+    """Whether the stream's encoding has all of these characters. A stream of text that is never encoded takes any."""
+    encoding = getattr(stream, "encoding", None)
+    try:
+        text.encode(encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def wants_color(stream: TextIO, color: str, environment: Mapping[str, str]) -> bool:

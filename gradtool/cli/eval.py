@@ -29,10 +29,13 @@ def evaluate_command(
       gradtool eval "sin(x)/x" x=1.2 --reference numeric
       gradtool eval "2*dot(x,x)" "x=[0,1,2,3]" --format json
       gradtool eval "X@W" "X=randn(4,3)" "W=randn(3,2)" --upstream ones
+      gradtool eval "log(1+exp(x*y))" x=1 y=2 --hessian
       gradtool eval -f network.txt --inputs values.json --output-file out.json
+      gradtool eval "gelu(x)" --sweep x=-4:4 --plot gelu.png
+      gradtool eval "sin(x)/x" x=1.2 --step-errors x
       gradtool eval -- "-x*y" x=1 y=2
     """
     options.diagnostic_codes(showing.fail_on)  # Mistakes in options are told before any work is done.
     evaluation.settings()
     given = read_program(program)
-    ctx.exit(show(evaluate(given, evaluation), given.notes, showing))
+    ctx.exit(show(evaluate(given, evaluation), given.notes, showing, evaluation.plot))

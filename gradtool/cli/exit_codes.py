@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gradtool.results import CheckReport, EvaluationResult
+    from gradtool.results import CheckReport, EvaluationResult, GraphResult
 
 
 class ExitCode(IntEnum):
@@ -41,6 +41,15 @@ def of_evaluation(result: EvaluationResult, *, strict: bool, fail_on: Collection
     if strict and result.verdict == "UNDECIDED":
         return ExitCode.UNDECIDED
     return ExitCode.AGREED
+
+
+def of_graph(result: GraphResult, *, strict: bool, fail_on: Collection[str]) -> ExitCode:
+    """The code for what ``graph`` drew: as for ``eval`` where gradients were checked. Where nothing was to be checked, a
+    drawing is all that was asked for."""
+    if result.evaluation.references:
+        return of_evaluation(result.evaluation, strict=strict, fail_on=fail_on)
+    found = any(diagnostic.code in fail_on for diagnostic in result.evaluation.diagnostics)
+    return ExitCode.WRONG if found else ExitCode.AGREED
 
 
 def codes_that_count(report: CheckReport) -> frozenset[str]:

@@ -102,8 +102,9 @@ def output_options(command: str) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         for option in reversed(
             (
-                click.option("--format", "format_name", type=click.Choice(report.formats(command)), default="table",
-                             show_default=True, help="How to write the result to standard output."),
+                click.option("--format", "format_name", type=click.Choice(report.formats(command)),
+                             default=report.formats(command)[0], show_default=True,
+                             help="How to write the result to standard output."),
                 click.option("--output-file", "--output", "output_files", type=output_file(command), multiple=True,
                              metavar="[FORMAT=]FILE", help="Write the result to FILE as well. Repeatable."),
                 click.option("--full", is_flag=True, help="Show all rows, and every array entry by entry."),

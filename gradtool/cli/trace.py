@@ -96,7 +96,7 @@ def trace_command(
     notes = [f"not used by the function, though in {point.inputs_file}: {', '.join(unused)}"] if unused else []
     with readable():
         given = point.at(graph, {name: inputs[name] for name in graph.inputs}, notes)
-    ctx.exit(show(evaluate(given, evaluation), given.notes, showing))
+    ctx.exit(show(evaluate(given, evaluation), given.notes, showing, evaluation.plot))
 
 
 def _value(text: str, name: str, point: PointOptions) -> Any:

@@ -13,7 +13,8 @@ Example
     dz = da                                 # should be da * a * (1 - a)
 
 What to do
-    Multiply by the derivative that is named.
+    Multiply by the derivative that is named. Where it is that of a rounding or a sign, which is 0, and the gradient is meant to
+    go straight through, declare it: ``intentional = "why"`` in the configuration.
 """
 
 from __future__ import annotations

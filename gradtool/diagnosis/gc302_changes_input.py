@@ -24,20 +24,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradtool.diagnosis.hygiene import Trial, arrays_in, changed
+from gradtool.diagnosis.hygiene import Trial, changed
 
 
 def find(trial: Trial) -> Iterator[str]:
     """One message for each input or kept array that is changed."""
-    handed = trial.forward()
-    inputs = {name: np.array(value) for name, value in handed.values.items() if isinstance(value, np.ndarray)}
-    kept = {place: (array, np.array(array)) for place, array in arrays_in(handed.run.kept).items()}
-    trial.caller.backward(handed, [np.array(u) for u in trial.upstream])
-    shared = []
-    for name, before in inputs.items():
-        if changed(before, handed.values[name]):
-            shared.append(handed.values[name])
+    watched, shared = trial.watched, []
+    for name, before in watched.inputs.items():
+        after = watched.handed.values[name]
+        if changed(before, after):
+            shared.append(after)
             yield f"backward changes the input {name} in place"
-    for place, (array, before) in kept.items():
+    for place, (array, before) in watched.kept.items():
         if changed(before, array) and not any(np.shares_memory(array, other) for other in shared):
             yield f"backward changes what forward kept in place (cache{place})"

@@ -19,11 +19,12 @@ What to do
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from gradtool.diagnosis.hygiene import Trial
+from gradtool.verdict.caller import roundoff_of
 
 LINEAR = 1e-5
 """Rounding, also in single precision, breaks linearity by less than this share."""
@@ -45,27 +46,34 @@ def find(trial: Trial) -> Iterator[str]:
     sum_ = [
         np.asarray(factors[0] * u + factors[1] * v, dtype=u.dtype) for u, v in zip(trial.upstream, other, strict=True)
     ]
-    parts = [_float(trial, upstream) for upstream in (trial.upstream, other, sum_, nothing)]
+    parts = [_in_double(trial.repeated), *(_float(trial, upstream) for upstream in (other, sum_, nothing))]
     for name in parts[0]:
         if name in trial.zeros:
             continue  # What is left of it is rounding.
         if not all(name in part and part[name].shape == parts[0][name].shape for part in parts):
             continue
         one, two, both, zero = (part[name] for part in parts)
-        size = abs(factors[0]) * np.max(np.abs(one), initial=0.0) + abs(factors[1]) * np.max(np.abs(two), initial=0.0)
-        limit = max(LINEAR, UNITS * _roundoff(trial, name)) * float(size)
+        size = abs(factors[0]) * _largest(one) + abs(factors[1]) * _largest(two)
+        limit = max(LINEAR, UNITS * _roundoff(trial, name)) * size
         with np.errstate(invalid="ignore"):
-            if np.max(np.abs(zero), initial=0.0) > ZERO * np.max(np.abs(one), initial=0.0):
+            if _largest(zero) > ZERO * _largest(one):
                 yield f"the gradient of {name} is not zero where the upstream gradient is"
                 continue
-            apart = float(np.max(np.abs(both - factors[0] * one - factors[1] * two), initial=0.0))
+            apart = _largest(both - factors[0] * one - factors[1] * two)
             if apart > limit and apart > UNITS * _rounding(trial, name, sum_, both):
                 yield f"the gradient of {name} is not linear in the upstream gradient"
 
 
+def _largest(numbers: np.ndarray) -> float:
+    return float(np.abs(numbers).max(initial=0.0))
+
+
 def _float(trial: Trial, upstream: list[np.ndarray] | tuple[np.ndarray, ...]) -> dict[str, np.ndarray]:
-    found = trial.arrays(trial.again(upstream))
-    return {name: np.array(value, dtype=np.float64) for name, value in found.items()}
+    return _in_double(trial.arrays(trial.again(upstream)))
+
+
+def _in_double(gradients: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: np.array(value, dtype=np.float64) for name, value in gradients.items()}
 
 
 def _rounding(trial: Trial, name: str, upstream: list[np.ndarray], gradient: np.ndarray) -> float:
@@ -77,11 +85,11 @@ def _rounding(trial: Trial, name: str, upstream: list[np.ndarray], gradient: np.
             for u in upstream
         ]
         again = _float(trial, nudged).get(name, gradient)
-        moved = max(moved, float(np.max(np.abs(again - gradient), initial=0.0)))
+        moved = max(moved, _largest(again - gradient))
     return moved
 
 
 def _roundoff(trial: Trial, name: str) -> float:
     """The unit roundoff of the lowest precision among the upstream gradients and the gradient."""
     kinds = [u.dtype for u in trial.upstream] + [np.asarray(trial.gradients.get(name)).dtype]
-    return max((float(np.finfo(kind).eps) / 2 for kind in kinds if kind.kind == "f"), default=0.0)
+    return max((roundoff_of(kind) for kind in kinds if kind.kind == "f"), default=0.0)

@@ -227,7 +227,10 @@ class _Crew:
         for found in self._in_order():
             if found is None:
                 break
-            (skipped if isinstance(found, Skipped) else results).append(found)  # type: ignore[arg-type]
+            if isinstance(found, Skipped):
+                skipped.append(found)
+            else:
+                results.append(found)
             if self.maxfail and sum(result.fails for result in results) >= self.maxfail:
                 stopped = True
                 break

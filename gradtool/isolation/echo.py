@@ -16,6 +16,8 @@ class Echo(TextIOBase):
     ``label`` stands before each line, so that a reader knows whose it is.
     """
 
+    encoding = "utf-8"
+
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         # On a terminal the line may hold how far the run is.
@@ -58,10 +60,6 @@ class Echo(TextIOBase):
 
     def isatty(self) -> bool:
         return False
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        return "utf-8"
 
     def fileno(self) -> int:
         """Of the stream behind it: what a C library or a child process writes goes there."""

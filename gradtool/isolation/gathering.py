@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradtool.selection import named
-from gradtool.targets.loading import TargetError, find_files, parse_target
+from gradtool.targets.given import nearest_name
+from gradtool.targets.loading import EmptyFolderError, TargetError, find_files, parse_target
 
 if TYPE_CHECKING:
+    from gradtool.configuration import Configuration
     from gradtool.targets.given import Names
 
 _DEFINITION = re.compile(rb"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]", re.MULTILINE)
@@ -44,6 +46,8 @@ class Gathered:
     files: tuple[File, ...]
     excluded: tuple[str, ...]
     wishes: tuple[Wish, ...]
+    notes: tuple[str, ...] = ()
+    """What was named and has nothing to look at."""
 
 
 def gather(texts: Sequence[str], excludes: Callable[[Path], bool] | None = None) -> Gathered:
@@ -51,10 +55,14 @@ def gather(texts: Sequence[str], excludes: Callable[[Path], bool] | None = None)
     function and no class is left out without being imported. Raises ``TargetError`` and ``LoadError``."""
     files: dict[Path, File] = {}
     excluded: dict[str, None] = {}
-    wishes = []
+    wishes, notes = [], []
     for text in texts:
         spec = parse_target(text)
-        found = find_files(spec)
+        try:
+            found = find_files(spec)
+        except EmptyFolderError as error:
+            found = []
+            notes.append(str(error))
         whole = spec.path is not None and spec.path.is_file()
         displays = []
         for path, display in found:
@@ -74,7 +82,7 @@ def gather(texts: Sequence[str], excludes: Callable[[Path], bool] | None = None)
             files[key] = File(path, display if known is None else known.display, names)
         if spec.pattern:
             wishes.append(Wish(text, spec.pattern, tuple(displays)))
-    return Gathered(tuple(files.values()), tuple(excluded), tuple(wishes))
+    return Gathered(tuple(files.values()), tuple(excluded), tuple(wishes), tuple(notes))
 
 
 def unfulfilled(wishes: Sequence[Wish], found: Mapping[str, tuple[Names, ...]]) -> str | None:
@@ -93,6 +101,31 @@ def unfulfilled(wishes: Sequence[Wish], found: Mapping[str, tuple[Names, ...]]) 
     return None
 
 
+def unmeant(said: Configuration, found: Mapping[str, Sequence[Names]], *, whole: bool) -> Iterator[str]:
+    """A message for each target of a configuration that none of those found means (``found`` has them by their file as it is
+    shown), and for each input that the ones it means have not; with the nearest name there is.
+
+    What is in a file that was not looked at is not known. So where ``found`` is not the ``whole`` that the configuration is
+    for, a name without a file counts only if it is nearly one that was found.
+    """
+    known = [one for of_file in found.values() for one in of_file]
+    for target in said.targets:
+        patterns = said.as_shown(target.pattern)
+        where = f"{said.file}: targets.{target.pattern}"
+        if meant := [one for one in known if any(one.is_meant_by(pattern) for pattern in patterns)]:
+            names = sorted({name for one in meant for name in one.settable})
+            for key, values in (("inputs", target.inputs), ("settings", target.settings)):
+                for name in values:
+                    if name not in names:
+                        yield f"{where}.{key}.{name}: no input of this name{nearest_name(name, names)}"
+            continue
+        places = {pattern.rpartition("::")[0] for pattern in patterns}
+        hint = nearest_name(target.pattern, [one.name if places == {""} else one.id for one in known])
+        is_gone = not any(set("*?[") & set(place) or Path(place).exists() for place in places)
+        if whole or is_gone or places & found.keys() or (places == {""} and hint):
+            yield f"{where}: no target of this name{hint}"
+
+
 def _see_that_it_can_be_read(path: Path, display: str) -> None:
     try:
         path.open("rb").close()
@@ -107,4 +140,4 @@ def _defines_something(path: Path) -> bool:
         return True  # Importing it will tell what is the matter.
 
 
-__all__ = ["File", "Gathered", "TargetError", "Wish", "gather", "unfulfilled"]
+__all__ = ["File", "Gathered", "TargetError", "Wish", "gather", "unfulfilled", "unmeant"]

@@ -169,7 +169,8 @@ def looked_into(result: TargetResult, target: Target, scope: Scope, names: Names
     if task.self_test:
         result = replace(result, self_test=self_test(target, result, settings, seconds=task.spare_seconds))
     if task.reproduce and result.fails:
-        given = {**task.given.in_configuration(names), **task.given.on_command_line(names)}
+        told = task.given
+        given = {**told.in_configuration(names), **told.in_file(names), **told.on_command_line(names)}
         try:
             minimal = shrink(target, result, settings, seconds=task.spare_seconds)
             test = reproduce(

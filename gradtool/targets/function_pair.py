@@ -93,7 +93,7 @@ class FunctionPair:
 
     @cached_property
     def _state(self) -> ModuleState:
-        return ModuleState(self.scope.module, self.scope.functions, self.forward, self.backward)
+        return ModuleState(self.scope, self.forward, self.backward)
 
     @cached_property
     def _names(self) -> tuple[tuple[str | None, ...], ...]:
@@ -378,17 +378,7 @@ def _upstream(outputs: Sequence[Array]) -> list[Array]:
 
 def is_scalar(scope: Scope, *functions: Function) -> bool:
     """Whether functions are written for Python's floats: they call ``math``, themselves or through others of the module."""
-    names: set[str] = set()
-    pending, seen = list(functions), set()
-    while pending:
-        function = pending.pop()
-        if function.name in seen:
-            continue
-        seen.add(function.name)
-        mentioned = {node.id for node in ast.walk(function.node) if isinstance(node, ast.Name)}
-        names |= mentioned
-        pending += [scope.functions[name] for name in mentioned if name in scope.functions]
-    used = [getattr(scope.module, name, None) for name in names]
+    used = [getattr(scope.module, name, None) for name in scope.reached(functions)]
     return any(
         getattr(value, "__name__", None) == "math" or getattr(value, "__module__", None) == "math" for value in used
     )

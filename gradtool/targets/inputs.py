@@ -1,7 +1,8 @@
 """From a pair that was found to a ``Target`` that can be checked: inputs for it, and settings off their defaults.
 
-First found wins for each input: the command line, the module's own ``<name>_inputs()`` or ``gradtool`` table, the configuration,
-the docstring, annotations, and what names and a search give. What was assumed is said in the target's notes.
+First found wins for each input: the command line, the file of ``--inputs``, the module's own ``<name>_inputs()`` or ``gradtool``
+table, the configuration, the docstring, annotations, and what names and a search give. What was assumed is said in the
+target's notes.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _NEAR = 1.6
 another rank where broadcasting allows one."""
 _FAR = 3.0
 """The same where backward raises with the likeliest guess, and agrees with the other."""
-_ORDER = ("command-line", "module", "configuration", "docstring", "annotations", "search")
+_ORDER = ("command-line", "inputs-file", "module", "configuration", "docstring", "annotations", "search")
 _KEPT = re.compile(
     r"\w*cache\w*|ctx|context|saved\w*|residuals?|res|memory|mem|tape|kept|state\w*|params?|parameters|self|layer|config\w*|settings"
 )
@@ -145,7 +146,7 @@ class _Maker:
             str(self.scope.path),
             self.found.line,
             _joined(origins, bound.case),
-            (*self.found.notes, *_notes(layout, bound, origins)),
+            (*self.found.notes, *self._notes_on_given(bound, sources), *_notes(layout, bound, origins, self._where)),
             None if intentional is None else str(intentional),
             _generators(self.scope.module, bound.values),
         )
@@ -156,6 +157,7 @@ class _Maker:
         """Values that the user gave, and where each comes from."""
         layers = (
             ("command-line", self.given.on_command_line(self.names)),
+            ("inputs-file", self.given.in_file(self.names)),
             ("module", {**self.table.get("settings", {}), **self._table_inputs(), **self._made()}),
             ("configuration", self.given.in_configuration(self.names)),
         )
@@ -170,6 +172,20 @@ class _Maker:
                     if source == "module" and isinstance(value, list) and values[name] is not value:
                         self.lists[name] = value
         return values, sources
+
+    def _notes_on_given(self, bound: _Bound, sources: Mapping[str, str]) -> Iterator[str]:
+        """The settings that the user gave. What the module gives may be anything, and is in it to see."""
+        settings: dict[str, list[str]] = {}
+        for name, source in sources.items():
+            if source != "module" and name in self.names.settable and name not in bound.case.values:
+                settings.setdefault(source, []).append(_told(name, bound.values[name]))
+        for source, told in settings.items():
+            yield f"{', '.join(told)} {self._where[source]}"
+
+    @property
+    def _where(self) -> Mapping[str, str]:
+        """Where values come from, in words."""
+        return {**_WHERE, "inputs-file": f"given by {self.given.file}"}
 
     def _table_inputs(self) -> dict[str, Any]:
         inputs = self.table.get("inputs", {})
@@ -1001,14 +1017,15 @@ _WHERE: Mapping[str, str] = {
 }
 
 
-def _notes(layout: Layout | None, bound: _Bound, origins: Mapping[str, str]) -> Iterator[str]:
-    """What was assumed beside the shapes: which inputs come from where, where that differs; labels, masks; settings."""
+def _notes(layout: Layout | None, bound: _Bound, origins: Mapping[str, str], where: Mapping[str, str]) -> Iterator[str]:
+    """What was assumed beside the shapes: which inputs come from where, where that differs or has a name; labels, masks;
+    settings. ``where`` has words for each origin."""
     by_source: dict[str, list[str]] = {}
     for name in bound.case.values:
         if name in origins:
             by_source.setdefault(origins[name], []).append(name)
-    if len(by_source) > 1:
-        told = (f"{', '.join(by_source[source])} {_WHERE[source]}" for source in _ORDER if source in by_source)
+    if len(by_source) > 1 or "inputs-file" in by_source:
+        told = (f"{', '.join(by_source[source])} {where[source]}" for source in _ORDER if source in by_source)
         yield "; ".join(told)
     if layout is None:
         return

@@ -38,6 +38,10 @@ class TargetError(ValueError):
     """What the user named cannot be checked; the message says why and what to do."""
 
 
+class EmptyFolderError(TargetError):
+    """The folder that the user named has no Python files: there is nothing wrong, and nothing to check."""
+
+
 class LoadError(Exception):
     """The user's module could not be imported. ``traceback_of_the_user`` has no frames of gradtool or of the import system."""
 
@@ -90,22 +94,24 @@ def find_files(target: str | TargetSpec) -> list[tuple[Path, str]]:
     """The Python files that a target names, with the path to show for each, in a stable order.
 
     A folder or package gives all its ``*.py``, without tests, hidden folders, virtual environments and build products; a file
-    that is named itself is always taken. Raises ``TargetError``.
+    that is named itself is always taken. Raises ``TargetError``, which is an ``EmptyFolderError`` where there are no files.
     """
     spec = parse_target(target) if isinstance(target, str) else target
     path = spec.path if spec.path is not None else _locate(spec.module or "")
     if path.is_dir():
         files = sorted(_python_files(path), key=lambda p: p.parts)
         if not files:
-            raise TargetError(f"{path}: no Python files in this folder (tests, hidden and build folders are left out)")
-        return [(file, _display(file)) for file in files]
+            raise EmptyFolderError(
+                f"{path}: no Python files in this folder (tests, hidden and build folders are left out)"
+            )
+        return [(file, display_of(file)) for file in files]
     if path.suffix == ".ipynb":
         raise TargetError(
             f"{path}: notebooks are not read; `jupyter nbconvert --to script {path}` makes a Python file of it"
         )
     if path.suffix not in (".py", ".pyw"):
         raise TargetError(f"{path}: not a Python file; name a .py file, a folder or a module")
-    return [(path, _display(path))]
+    return [(path, display_of(path))]
 
 
 def _python_files(folder: Path) -> Iterator[Path]:
@@ -159,7 +165,7 @@ def _inside(name: str, folders: Sequence[str]) -> importlib.machinery.ModuleSpec
     return spec
 
 
-def _display(path: Path) -> str:
+def display_of(path: Path) -> str:
     """Relative to the working directory where it lies below it, with forward slashes."""
     with contextlib.suppress(ValueError):
         return path.resolve().relative_to(Path.cwd().resolve()).as_posix()
@@ -203,7 +209,7 @@ def load(path: Path, display: str, *, definitions_only: bool = False, module_nam
             )
     with _importing(root, path):
         try:
-            module = _run(body, path, name)
+            module = _run(body, path, name, whole=body is tree)
         except (Exception, SystemExit) as error:
             raise LoadError(f"{display}: {_one_line(error)}", user_traceback(error)) from error
     return LoadedScope(path, display, module, tree, source, notes)
@@ -228,10 +234,18 @@ def _place(path: Path) -> tuple[Path, str]:
     return folder, ".".join(names)
 
 
-def _run(tree: ast.Module, path: Path, name: str) -> ModuleType:
-    """A module made of a tree. It stays in ``sys.modules``, as dataclasses and lazy imports expect; not after a failure."""
+def _run(tree: ast.Module, path: Path, name: str, *, whole: bool) -> ModuleType:
+    """A module made of a tree. It stays in ``sys.modules``, as dataclasses and lazy imports expect; not after a failure.
+
+    What has been imported from that very file is taken as it is where it is a library's, which a second import may break, or
+    has just been imported by the package that it is in: its classes are those that the package uses.
+    """
     package, _, _ = name.rpartition(".")
+    earlier = sys.modules.get(name)
     parent = importlib.import_module(package) if package else None
+    known = sys.modules.get(name)
+    if known is not None and _is_from(known, path) and (_is_installed(known) or (whole and known is not earlier)):
+        return known
     if parent is None and (name in sys.stdlib_module_names or _is_installed(sys.modules.get(name))):
         name = f"{name}_of_the_user"  # A file called random.py must not become everybody's `random`.
     locations = [str(path.parent)] if path.name == "__init__.py" else None
@@ -332,6 +346,11 @@ def _hide_strangers(root: Path) -> dict[str, ModuleType]:
 
 def _is_in(file: str, root: Path) -> bool:
     return Path(file).resolve().is_relative_to(root.resolve())
+
+
+def _is_from(module: ModuleType, path: Path) -> bool:
+    file = getattr(module, "__file__", None)
+    return file is not None and Path(file).resolve() == path
 
 
 def _is_installed(module: ModuleType | None) -> bool:

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import ast
 import copy
-from collections.abc import Mapping
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from gradtool.targets.scope import Function
+from gradtool.targets.scope import Function, Scope
 
 
 class ModuleState:
     """The module-level variables that some functions use, directly or through others of the module, as they were when this
     was made. ``restore`` gives them those values back, in place where they are containers or arrays."""
 
-    def __init__(self, module: ModuleType, functions: Mapping[str, Function], *used: Function) -> None:
-        names: set[str] = set()
-        pending = list(used)
-        seen: set[str] = set()
-        while pending:
-            function = pending.pop()
-            if function.name in seen:
-                continue
-            seen.add(function.name)
-            mentioned = {node.id for node in ast.walk(function.node) if isinstance(node, ast.Name)}
-            names |= mentioned
-            pending += [functions[name] for name in mentioned if name in functions]
-        self._module = module
+    def __init__(self, scope: Scope, *used: Function) -> None:
+        self._module = scope.module
         self._before: dict[str, tuple[Any, Any]] = {
             name: (value, copy.deepcopy(value))
-            for name in sorted(names)
-            if isinstance(value := getattr(module, name, None), list | dict | set | np.ndarray | int | float | str)
+            for name in sorted(scope.reached(used))
+            if isinstance(
+                value := getattr(scope.module, name, None), list | dict | set | np.ndarray | int | float | str
+            )
         }
 
     def restore(self) -> None:

@@ -20,7 +20,8 @@ Array = NDArray[Any]
 Kind = Literal["random", "branch", "tie"]
 Place = tuple[str, int]
 """An entry of an input, by its place in the flat array."""
-SUMS_TO_ONE = 1e-9
+SUMS_TO_ONE = 1e-5
+"""How far from one, as single precision makes them."""
 EXACT = 1e-9
 """What rounding leaves of a feature."""
 SORTED = 3
@@ -90,20 +91,21 @@ def branch_points(values: Values, names: Sequence[str], rng: np.random.Generator
 def tie_points(values: Values, names: Sequence[str], rng: np.random.Generator) -> Iterator[Chosen]:
     """Points with ties made on purpose, where the domain has room for them: zeros and ones, neighbours that are equal, and
     entries that two inputs of one shape share. ``ties`` says which entries to move."""
+    signed = {name: _numbers(values[name]) for name in names if _has_both_signs(values[name])}
+    largest = {name: float(np.abs(x).max()) for name, x in signed.items()}
     for label, level in (("zeros", 0.0), ("ones", 1.0), ("minus ones", -1.0)):
         changed, ties = {}, []
-        for name in names:
-            x = _numbers(values[name])
-            if not _has_both_signs(values[name]) or np.max(np.abs(x)) < abs(level):
+        for name, x in signed.items():
+            if largest[name] < abs(level):
                 continue
-            nearest = np.argsort(np.abs(x.ravel() - level), kind="stable")
-            for places in (_one_in_a_row(x, rng), nearest[:1]):
-                flat = x.ravel().copy()
-                flat[places] = level
-                if _keeps(x, flat.reshape(x.shape)):
-                    changed[name] = _like(values[name], flat.reshape(x.shape))
-                    ties += [((name, int(k)),) for k in places[:MOST_TIES]]
-                    break
+            places = _one_in_a_row(x, rng)
+            tied = _put(x, places, level)
+            if not _keeps(x, tied):
+                places = np.array([np.argmin(np.abs(x - level))])  # The nearest alone.
+                tied = _put(x, places, level)
+            if _keeps(x, tied):
+                changed[name] = _like(values[name], tied)
+                ties += [((name, k),) for k in places[:MOST_TIES].tolist()]
         if ties:
             yield Chosen("tie", label, _with(values, changed), tuple(ties))
     yield from _equal_neighbours(values, names, rng)
@@ -118,6 +120,13 @@ def _one_in_a_row(x: Array, rng: np.random.Generator) -> NDArray[np.intp]:
     return np.asarray(chosen * width + rng.integers(width, size=len(chosen)), dtype=np.intp)
 
 
+def _put(x: Array, places: NDArray[np.intp], numbers: float | Array) -> Array:
+    """``x`` with other numbers at these places."""
+    found = x.copy()
+    found.reshape(-1)[places] = numbers
+    return found
+
+
 def _equal_neighbours(values: Values, names: Sequence[str], rng: np.random.Generator) -> Iterator[Chosen]:
     """The largest entry along an axis met by its neighbour, and any other by the next: ties for maxima and sorts."""
     for axis in (-1, 0):
@@ -126,20 +135,20 @@ def _equal_neighbours(values: Values, names: Sequence[str], rng: np.random.Gener
             x = _numbers(values[name])
             if not x.ndim or x.shape[axis] < 2 or (axis == 0 and x.ndim < 2) or _axis_that_sums_to_one(x) is not None:
                 continue
-            moved, places = np.moveaxis(x.copy(), axis, -1), np.moveaxis(np.arange(x.size).reshape(x.shape), axis, -1)
-            rows = moved.reshape(-1, moved.shape[-1])
-            rank = np.argsort(-rows, axis=1, kind="stable")
-            second = rank[:, 1]
+            order = (*range(1, x.ndim), 0) if axis == 0 else tuple(range(x.ndim))  # The axis last.
+            rows = x.transpose(order).reshape(-1, x.shape[axis])
+            rank = (-rows).argsort(axis=1, kind="stable")
+            places = np.arange(x.size).reshape(x.shape).transpose(order).reshape(rows.shape)
             every = np.arange(len(rows))
-            rows[every, second] = rows[every, rank[:, 0]]
-            tied = np.moveaxis(rows.reshape(moved.shape), -1, axis)
+            first, second = places[every, rank[:, 0]], places[every, rank[:, 1]]
+            tied = _put(x, second, x.reshape(-1)[first])
             if not _keeps(x, tied):
                 continue
             changed[name] = _like(values[name], tied)
-            flat = places.reshape(rows.shape)
+            chosen = rng.permutation(len(rows))[:MOST_TIES]
             ties += [
-                ((name, int(flat[k, rank[k, 0]])), (name, int(flat[k, second[k]])))
-                for k in rng.permutation(len(rows))[:MOST_TIES]
+                ((name, one), (name, other))
+                for one, other in zip(first[chosen].tolist(), second[chosen].tolist(), strict=True)
             ]
         if ties:
             yield Chosen("tie", "equal entries", _with(values, changed), tuple(ties))
@@ -190,8 +199,10 @@ def _has_both_signs(value: Any) -> bool:
 
 
 def _axis_that_sums_to_one(x: Array) -> int | None:
+    if not (x >= 0).all():
+        return None
     for axis in range(x.ndim - 1, -1, -1):
-        if x.shape[axis] > 1 and (x >= 0).all() and np.allclose(x.sum(axis=axis), 1, atol=SUMS_TO_ONE):
+        if x.shape[axis] > 1 and (np.abs(x.sum(axis=axis) - 1) <= SUMS_TO_ONE).all():
             return axis
     return None
 
@@ -199,35 +210,78 @@ def _axis_that_sums_to_one(x: Array) -> int | None:
 def _redrawn(value: Any, rng: np.random.Generator) -> Any:
     """Other numbers of the same kind."""
     x = _numbers(value)
-    if not x.size or (((x == 0) | (x == 1)).all() and x.size > 1):
-        return value  # Nothing, or a mask.
+    if not x.size or _manner(x).kind == "mask":
+        return value
     found = _inside(value, _drawn(x, rng))
     return value if found is None else found
 
 
+class _Manner(NamedTuple):
+    """How numbers of the sign and range of an array are drawn, with what that takes to know of it."""
+
+    kind: Literal["mask", "sums to one", "whole", "definite", "orthogonal", "share", "own scale", "negative", "any"]
+    low: float
+    high: float
+    axis: int = 0
+    zero: float = 1.0
+    """What stands for entries that are 0 where each is drawn on its own scale."""
+    mean: float = 0.0
+    spread: float = 0.0
+
+
 def _drawn(x: Array, rng: np.random.Generator) -> Array:
     """Numbers of the sign and range of ``x``."""
+    manner = _manner(x)
+    if manner.kind == "sums to one":
+        drawn = rng.gamma(1.5, size=x.shape) + 0.02
+        return np.asarray(drawn / drawn.sum(axis=manner.axis, keepdims=True))
+    if manner.kind == "whole":
+        return rng.permutation(x.ravel()).reshape(x.shape)
+    if manner.kind == "definite":
+        return _congruent(x, rng)
+    if manner.kind == "orthogonal":
+        return _rotated(x, rng)
+    shares = rng.random(x.shape)
+    if manner.kind == "share":
+        return rng.uniform(max(manner.low / 2, 0.01), (1 + manner.high) / 2, size=x.shape)
+    if manner.kind == "any":
+        return np.asarray(manner.mean + manner.spread * rng.standard_normal(x.shape))
+    own = np.where(x == 0, manner.zero, x) * np.exp(1.4 * shares - 0.7)
+    return np.asarray(own if manner.kind == "own scale" else -np.abs(own))
+
+
+def _manner(x: Array) -> _Manner:
+    """The manner of a given array, which is asked for time and again; it is not empty."""
+    return _manner_of(x.shape, x.tobytes()) if x.size <= REMEMBERED else _found_manner(x)
+
+
+@lru_cache(maxsize=64)
+def _manner_of(shape: tuple[int, ...], numbers: bytes) -> _Manner:
+    return _found_manner(np.frombuffer(numbers).reshape(shape))
+
+
+def _found_manner(x: Array) -> _Manner:
+    low, high = float(x.min()), float(x.max())
+    if x.size > 1 and ((x == 0) | (x == 1)).all():
+        return _Manner("mask", low, high)
     axis = _axis_that_sums_to_one(x)
     if axis is not None:
-        drawn = rng.gamma(1.5, size=x.shape) + 0.02
-        return np.asarray(drawn / drawn.sum(axis=axis, keepdims=True))
+        return _Manner("sums to one", low, high, axis)
     if x.size > 1 and (x == np.round(x)).all():
-        return rng.permutation(x.ravel()).reshape(x.shape)
+        return _Manner("whole", low, high)
     if _is_definite(x):
-        return _congruent(x, rng)
+        return _Manner("definite", low, high)
     if _is_orthogonal(x):
-        return _rotated(x, rng)
+        return _Manner("orthogonal", low, high)
     sizes = np.abs(x[x != 0])
-    low, high = float(x.min()), float(x.max())
-    own = np.where(x == 0, np.mean(sizes) if sizes.size else 1.0, x) * np.exp(rng.uniform(-0.7, 0.7, size=x.shape))
+    zero = float(np.mean(sizes)) if sizes.size else 1.0
     if low >= 0 and high <= 1:
-        return rng.uniform(max(low / 2, 0.01), (1 + high) / 2, size=x.shape)
+        return _Manner("share", low, high)
     if low >= 0 or high < 0 or (x.size > 1 and sizes.max() > WIDE * sizes.min()):
-        return np.asarray(own)
+        return _Manner("own scale", low, high, zero=zero)
     if high <= 0:
-        return np.asarray(-np.abs(own))
-    spread = float(np.std(x)) or 1.0
-    return np.asarray(float(np.mean(x)) + spread * rng.standard_normal(x.shape))
+        return _Manner("negative", low, high, zero=zero)
+    return _Manner("any", low, high, mean=float(np.mean(x)), spread=float(np.std(x)) or 1.0)
 
 
 def _congruent(x: Array, rng: np.random.Generator) -> Array:
@@ -248,20 +302,17 @@ def _rotated(x: Array, rng: np.random.Generator) -> Array:
     return np.asarray(x @ np.linalg.solve(np.eye(n) - skew, np.eye(n) + skew))
 
 
-def _is_bounded(x: Array) -> bool:
-    return bool(x.size and x.min() >= 0 and x.max() <= 1)
-
-
 def _scaled(drawn: Any, factor: float, given: Any) -> Any:
     """``drawn`` times ``factor``; None where that would leave the domain."""
     x = _numbers(given)
-    if not x.size or _axis_that_sums_to_one(x) is not None or (factor > 1 and _is_bounded(x)):
+    if not x.size:
         return None
-    if x.size > 1 and (x == np.round(x)).all():
+    manner = _manner(x)
+    if manner.kind in ("mask", "sums to one", "whole") or (factor > 1 and manner.low >= 0 and manner.high <= 1):
         return None
     found = _numbers(drawn) * factor
-    limit = max(LARGEST, float(np.max(np.abs(x))))
-    largest = float(np.max(np.abs(found)))
+    limit = max(LARGEST, abs(manner.low), abs(manner.high))
+    largest = float(np.abs(found).max())
     return _inside(given, found * (limit / largest) if factor > 1 and largest > limit else found)
 
 
@@ -271,8 +322,9 @@ def _scaled(drawn: Any, factor: float, given: Any) -> Any:
 def _inside(given: Any, numbers: Array) -> Any:
     """``numbers`` in the form of ``given`` and with its features; None where they cannot have them."""
     x = _numbers(given)
-    found = _conformed(x, numbers)
-    return _like(given, found) if _keeps(x, found) else None
+    wanted = _wanted(x)
+    found = _conformed(x, numbers, wanted)
+    return _like(given, found) if not wanted or wanted <= _features(found) else None
 
 
 def _keeps(given: Array, numbers: Array) -> bool:
@@ -281,9 +333,9 @@ def _keeps(given: Array, numbers: Array) -> bool:
     return not wanted or wanted <= _features(numbers)
 
 
-def _conformed(given: Array, numbers: Array) -> Array:
-    """``numbers`` with the features of ``given`` that can be had by a small change."""
-    wanted, found = _wanted(given), numbers
+def _conformed(given: Array, numbers: Array, wanted: frozenset[str]) -> Array:
+    """``numbers`` with those ``wanted`` features of ``given`` that can be had by a small change."""
+    found = numbers
     if not wanted:
         return numbers
     if "symmetric" in wanted:

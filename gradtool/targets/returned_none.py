@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from functools import lru_cache
 
 from gradtool.targets.scope import own_nodes
 
@@ -20,8 +21,10 @@ _ENDINGS = ("_target", "_targets", "_label", "_labels", "_mask", "_masks", "_ind
 _PREDICTIONS = ("pred", "hat", "logit", "score", "prob", "output")
 
 
+@lru_cache(maxsize=256)
 def none_positions(backward: ast.FunctionDef, count: int) -> frozenset[int]:
-    """The positions, of ``count``, at which every ``return`` has the constant ``None``."""
+    """The positions, of ``count``, at which every ``return`` has the constant ``None``. Remembered, as it is asked for at
+    every forward, which it would make slower than what it runs."""
     returns = [node for node in own_nodes(backward) if isinstance(node, ast.Return)]
     found = frozenset(range(count)) if returns else frozenset()
     for node in returns:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -136,11 +136,18 @@ class Scope:
                         methods[item.name] = Function(item.name, function, item, str(self.path))
         return methods
 
-    def comment_on(self, line: int) -> str:
-        """The comment at the end of a line (from 1), without its ``#``; empty where there is none."""
-        lines = self.source.splitlines()
-        _, mark, text = lines[line - 1].partition("#") if 0 < line <= len(lines) else ("", "", "")
-        return text.strip() if mark else ""
+    def reached(self, functions: Iterable[Function]) -> frozenset[str]:
+        """The names that functions mention, themselves or through others at the module's top level."""
+        names: set[str] = set()
+        pending, seen = list(functions), set()
+        while pending:
+            function = pending.pop()
+            if function.name not in seen:
+                seen.add(function.name)
+                mentioned = {node.id for node in ast.walk(function.node) if isinstance(node, ast.Name)}
+                names |= mentioned
+                pending += [self.functions[name] for name in mentioned if name in self.functions]
+        return frozenset(names)
 
 
 def own_nodes(function: ast.AST) -> Iterator[ast.AST]:

@@ -167,7 +167,7 @@ class _Both:
 
     @cached_property
     def state(self) -> ModuleState:
-        return ModuleState(self.scope.module, self.scope.functions, self.function)
+        return ModuleState(self.scope, self.function)
 
     @property
     def names(self) -> tuple[str | None, ...]:

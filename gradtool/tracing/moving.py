@@ -220,7 +220,8 @@ for _function in _SPLITTERS:
 
 @rule(np.pad)
 def _pad(tape: Tape, array: Any, pad_width: Any, mode: Any = "constant", **how: Any) -> Any:
-    """Padding with a constant puts the entries into an array of it; other modes repeat entries, and are told by the places."""
+    """Padding with 0 is an operation, with other constants also a choice; other modes repeat entries, and are told by the
+    places."""
     array = as_traced(tape, array)
     if mode in ("edge", "reflect", "symmetric", "wrap"):
         if how.get("reflect_type", "even") != "even":
@@ -228,14 +229,25 @@ def _pad(tape: Tape, array: Any, pad_width: Any, mode: Any = "constant", **how: 
         return _moved(tape, array, np.pad(_places(array), pad_width, mode))
     if mode != "constant":
         tape.fail(f"np.pad with mode={mode!r} cannot be traced")
-    places = np.pad(_places(array), pad_width, constant_values=-1).ravel()
-    inside = np.flatnonzero(places >= 0)
-    shape = np.pad(array.value, pad_width).shape
-    put = apply(tape, "scatter", array, places=tuple(inside.tolist()), shape=shape)
+    put = apply(tape, "pad", array, pad_width=_widths(pad_width, array.ndim))
     if not how or not np.any(plain(how["constant_values"])):
         return put
     around = np.pad(np.zeros(array.shape), pad_width, constant_values=plain(how["constant_values"]))
-    return apply(tape, "where", (places >= 0).reshape(shape), put, around)
+    return apply(tape, "where", np.pad(np.ones(array.shape), pad_width), put, around)
+
+
+def _widths(pad_width: Any, rank: int) -> tuple[tuple[int, int], ...]:
+    """So many entries before and after along each axis. (NumPy takes a dictionary of axes, too.)"""
+    if isinstance(pad_width, dict):
+        given: dict[int, Any] = pad_width
+        pad_width = [np.broadcast_to(given.get(n, given.get(n - rank, 0)), 2) for n in range(rank)]
+    return tuple((int(a), int(b)) for a, b in np.broadcast_to(pad_width, (rank, 2)))
+
+
+@rule(np.lib.stride_tricks.sliding_window_view)
+def _sliding_windows(tape: Tape, x: Any, window_shape: Any, axis: Any = None) -> Any:
+    x = as_traced(tape, x)
+    return _moved(tape, x, np.lib.stride_tricks.sliding_window_view(_places(x), window_shape, axis))
 
 
 # --- diagonals and triangles ---

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gradtool.ops.contraction import subscripts as letters_of
 from gradtool.tracing.array import UFUNC_RULES, TracedArray, apply, as_traced, call, plain, taken
 from gradtool.tracing.function_rules import axes, rule
 from gradtool.tracing.tape import Tape
@@ -101,7 +102,7 @@ def _einsum(tape: Tape, subscripts: Any, *operands: Any, optimize: Any = False) 
     if not isinstance(subscripts, str):
         tape.fail("np.einsum can be traced with its subscripts as text only")
     parts = [as_traced(tape, x) for x in operands]
-    terms, result = _subscripts(subscripts.replace(" ", ""), [x.ndim for x in parts])
+    terms, result = letters_of(subscripts, [x.ndim for x in parts])
     pending = [_diagonal(tape, x, term) for x, term in zip(parts, terms, strict=True)]
     while len(pending) > 1:
         (a, first), (b, second), *others = pending
@@ -110,22 +111,6 @@ def _einsum(tape: Tape, subscripts: Any, *operands: Any, optimize: Any = False) 
     x, term = pending[0]
     x, term = _summed(tape, x, term, set(result))
     return _permuted(tape, x, [term.index(letter) for letter in result])
-
-
-def _subscripts(text: str, ranks: Sequence[int]) -> tuple[list[str], str]:
-    """The letters of every operand's axes and of the result's; an ellipsis stands for letters that none of them has."""
-    left, arrow, right = text.partition("->")
-    terms = left.split(",")
-    letters = sorted(set(text) - set(",->."))
-    spare = [chr(code) for code in range(0x3B1, 0x3B1 + 32)]
-    counts = [rank - len(term.replace("...", "")) for term, rank in zip(terms, ranks, strict=True)]
-    longest = max([n for n, term in zip(counts, terms, strict=True) if "..." in term], default=0)
-    dots = "".join(spare[:longest])
-    terms = [term.replace("...", dots[longest - n :] if n else "") for term, n in zip(terms, counts, strict=True)]
-    if arrow:
-        return terms, right.replace("...", dots)
-    once = [letter for letter in letters if "".join(terms).count(letter) == 1]
-    return terms, dots + "".join(once)
 
 
 def _diagonal(tape: Tape, x: TracedArray, term: str) -> tuple[TracedArray, str]:
@@ -212,8 +197,24 @@ def _det(tape: Tape, a: Any) -> Any:
 
 @rule(np.linalg.slogdet)
 def _slogdet(tape: Tape, a: Any) -> Any:
-    determinant = apply(tape, "det", a)
-    return apply(tape, "sign", determinant), apply(tape, "log", apply(tape, "abs", determinant))
+    return apply(tape, "sign", apply(tape, "det", a)), apply(tape, "slogdet", a)
+
+
+@rule(np.linalg.cholesky)
+def _cholesky(tape: Tape, a: Any, /, *, upper: bool = False) -> Any:
+    """NumPy reads one triangle only, the operation both: so it is given that one and its mirror image."""
+    a = as_traced(tape, a)
+    n = a.shape[-1]
+    read = np.tri(n).T if upper else np.tri(n)
+    kept = apply(tape, "where", read, a, 0.0)
+    beside = apply(tape, "where", read - np.eye(n), a, 0.0)
+    lower = apply(tape, "cholesky", apply(tape, "add", kept, _turned(tape, beside)))
+    return _turned(tape, lower) if upper else lower
+
+
+def _turned(tape: Tape, x: TracedArray) -> TracedArray:
+    """Every matrix transposed."""
+    return apply(tape, "transpose", x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
 @rule(np.linalg.solve)

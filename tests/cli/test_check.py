@@ -153,6 +153,23 @@ def test_nothing_to_check(check):
     assert "picky_inputs" in only_skipped.stdout
 
 
+def test_a_folder_without_python_files_is_nothing_to_check(check, tmp_path):
+    (tmp_path / "empty").mkdir()
+    result = check("empty")
+    assert result.exit_code == 5
+    assert "note: empty: no Python files in this folder" in result.stderr
+    assert check("empty", "--allow-nothing").exit_code == 0
+    assert check("nowhere", "--allow-nothing").exit_code == 2
+    assert check("empty", "layers.py", layers=GOOD).exit_code == 0, "the rest is checked"
+
+
+def test_a_fixed_rule_is_said_once(check):
+    two = "def f_forward(x, y):\n    return x * y, (x, y)\ndef f_backward(d, cache):\n    x, y = cache\n    return {}\n"
+    for returned in ("d * y, d * x", "d * y, -d * x", "-d * y, -d * x"):
+        shown = check("layers.py", "--rtol", "1e-6", layers=two.format(returned)).stdout
+        assert shown.count("by the fixed rule rtol=1e-06, atol=0") == 1, returned
+
+
 def test_a_module_that_raises(check):
     result = check("broken.py", "layers.py", broken="def f(x):\n    return x\n\n\n1 / 0\n", layers=GOOD)
     assert result.exit_code == 3
@@ -256,6 +273,11 @@ def test_values_from_a_file(check, tmp_path):
     (tmp_path / "values.json").write_text(json.dumps({"x": [[1.5, 2.5, 3.5]] * 17, "of_others": 3}))
     result = check("layers.py", "--inputs", "values.json", "--format", "json", layers=PICKY)
     assert verdicts(result) == {"layers.py::picky": "OK"}
+    (target,) = json.loads(result.stdout)["targets"]
+    assert (target["input_source"], target["notes"][0]) == ("inputs-file", "x given by values.json")
+    shown = check("layers.py", "--inputs", "values.json").stdout
+    assert "x (17, 3) from the file of --inputs; " in shown
+    assert "x given by values.json" in shown
 
 
 def test_a_value_that_forward_does_not_take(check):
@@ -284,7 +306,9 @@ def test_many_excluded_files_are_counted(check, tmp_path):
 
 
 def test_settings(check):
-    assert check("layers.py", "--set", "sharp=2", layers=SWITCH).exit_code == 0
+    right = check("layers.py", "--set", "sharp=2", layers=SWITCH)
+    assert right.exit_code == 0
+    assert "; sharp = 2 given on the command line" in right.stdout
     assert check("layers.py", "--set", "sharp=4").exit_code == 1
     assert check("layers.py", "--set", "switch:sharp=4").exit_code == 1
 
@@ -366,6 +390,20 @@ def test_the_configuration_names_what_to_check_and_how(check):
     assert typed.exit_code == 0, "the command line wins"
     assert json.loads(typed.stdout)["seed"] == 6
     assert "the sign is turned on purpose" in check("src/layers.py").stdout
+
+
+@pytest.mark.parametrize("target", [[], ["layers.py"]])
+def test_a_configured_target_that_there_is_not_is_warned_of(check, target):
+    configuration = 'paths = ["layers.py"]\n[targets.cubes]\nintentional = "why"\n'
+    result = check(*target, layers=GOOD + WRONG, **{"gradtool.toml": configuration})
+    assert result.exit_code == 1
+    assert re.search(
+        r"^warning: \S*gradtool\.toml: targets\.cubes: no target of this name; did you mean cube\?$",
+        result.stderr,
+        re.MULTILINE,
+    )
+    right = check(*target, **{"gradtool.toml": configuration.replace("cubes", "cube")})
+    assert (right.exit_code, right.stderr) == (0, "")
 
 
 def test_a_configuration_that_cannot_be_used(check):

@@ -1,6 +1,6 @@
 import errno
 import os
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 
 import click
 import pytest
@@ -61,7 +61,16 @@ def test_width_of_a_terminal(monkeypatch):
 
 def test_page():
     page = make_page(StringIO(), "always", {"COLUMNS": "60"}, full=True, max_elements=5)
-    assert (page.width, page.color, page.full, page.max_elements) == (60, True, True, 5)
+    assert (page.width, page.color, page.full, page.max_elements, page.unicode) == (60, True, True, 5, True)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "can"), [("utf-8", True), ("latin-1", False), ("cp1252", False), ("ascii", False), ("utf-16", True)]
+)
+def test_lines_are_drawn_where_the_encoding_has_them(encoding, can):
+    stream = TextIOWrapper(BytesIO(), encoding=encoding)
+    assert make_page(stream, "auto", {}, full=False, max_elements=5).unicode is can
+    stream.detach()
 
 
 def test_progress_is_shown_on_a_terminal_and_leaves_no_trace():

@@ -1,12 +1,13 @@
 import pytest
 
-from gradtool.cli.exit_codes import ExitCode, of_check, of_evaluation, why_not_agreed
+from gradtool.cli.exit_codes import ExitCode, of_check, of_evaluation, of_graph, why_not_agreed
 from gradtool.results import (
     Cause,
     CheckReport,
     Diagnostic,
     EvaluationResult,
     GradientResult,
+    GraphResult,
     Hygiene,
     InputResult,
     Outcome,
@@ -19,10 +20,10 @@ from gradtool.results import (
 SKIPPED = Reference("skipped", reason="not asked for")
 
 
-def result(verdict, gradients=(1.0,), codes=()):
+def result(verdict, gradients=(1.0,), codes=(), references=("symbolic", "numeric")):
     inputs = tuple(InputResult("x", 0, (), 1.0, gradient, SKIPPED, SKIPPED, verdict) for gradient in gradients)
     diagnostics = tuple(Diagnostic(code, "info", "") for code in codes)
-    return EvaluationResult("x", 0, inputs, (), verdict, diagnostics)
+    return EvaluationResult("x", 0, inputs, (), verdict, diagnostics, references=references)
 
 
 def test_the_codes_are_what_scripts_rely_on():
@@ -58,6 +59,19 @@ def test_the_codes_are_what_scripts_rely_on():
 )
 def test_evaluation(found, strict, fail_on, code):
     assert of_evaluation(found, strict=strict, fail_on=fail_on) == code
+    assert of_graph(GraphResult(found, ()), strict=strict, fail_on=fail_on) == code
+
+
+@pytest.mark.parametrize(
+    ("found", "fail_on", "code"),
+    [
+        (result(Verdict.UNDECIDED, references=()), (), 0),
+        (result(Verdict.OK, gradients=(), references=()), (), 0),
+        (result(Verdict.UNDECIDED, codes=["GT103"], references=()), ("GT103",), 1),
+    ],
+)
+def test_a_graph_that_was_drawn_is_all_that_was_asked_for(found, fail_on, code):
+    assert of_graph(GraphResult(found, ()), strict=True, fail_on=fail_on) == code
 
 
 def report(*targets, skipped=0):

@@ -45,6 +45,20 @@ def test_the_derivative_of_an_activation(cause_of, rng, first, second, name, lin
     assert f"sigmoid at test_gc109_factor_missing.py:{line} is left out" in cause.message
 
 
+@pytest.mark.parametrize("function", [np.sign, lambda x: np.sign(np.tanh(x)), lambda x: np.round(x / 8)])
+def test_what_is_meant_to_go_straight_through_can_be_declared(cause_of, rng, function):
+    cause = cause_of(lambda x: 2 * function(x), lambda u, x: (2 * u,), [rng.normal(size=(4, 3))])
+    assert cause.code == "GC109"
+    assert cause.fix.endswith(
+        ', which is 0; where the gradient is meant to go straight through, declare it in the configuration: intentional = "why"'
+    )
+
+
+def test_a_derivative_that_is_not_zero_is_not_declared(cause_of, rng):
+    cause = cause_of(lambda x: np.tanh(x - np.floor(x)), lambda u, x: (u,), [rng.normal(size=(4, 3))])
+    assert (cause.code, "intentional" in cause.fix) == ("GC109", False)
+
+
 @pytest.mark.parametrize("function", [np.tanh, np.exp, np.sin, np.square, np.arctan])
 def test_an_operation_is_named(cause_of, rng, function):
     w = rng.normal(size=(3, 3))

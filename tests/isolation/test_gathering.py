@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gradtool.isolation.gathering import Wish, gather, unfulfilled
+from gradtool.configuration import Configuration, TargetConfiguration
+from gradtool.isolation.gathering import Wish, gather, unfulfilled, unmeant
 from gradtool.targets.given import Names
 from gradtool.targets.loading import TargetError
 
@@ -94,3 +95,44 @@ def test_a_file_that_cannot_be_read(project, monkeypatch):
     with pytest.raises(TargetError, match=r"^a\.py: cannot be read: Permission denied$"):
         gather(["plain.py", "a.py"])
     assert "a.py" in displays(gather(["."])), "one of many is an error of its own, and the others are checked"
+
+
+def test_a_folder_without_python_files(project):
+    (project / "empty").mkdir()
+    gathered = gather(["empty", "a.py"])
+    assert displays(gathered) == ["a.py"]
+    assert gathered.notes == ("empty: no Python files in this folder (tests, hidden and build folders are left out)",)
+
+
+AFFINE = Names("src/b.py::affine", "affine", "affine_forward", "affine_backward", ("x", "w"))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "in_part", "in_whole"),
+    [
+        ("affine", None, None),
+        ("aff*", None, None),
+        ("src/b.py::affine", None, None),
+        ("src/*::affine", None, None),
+        ("afine", "; did you mean affine?", "; did you mean affine?"),
+        ("src/b.py::afine", "; did you mean src/b.py::affine?", "; did you mean src/b.py::affine?"),
+        ("scr/b.py::affine", "; did you mean src/b.py::affine?", "; did you mean src/b.py::affine?"),
+        ("conv", None, ""),
+        ("src/old/c.py::conv", None, ""),
+        ("lib/*.py::conv", None, ""),
+    ],
+)
+def test_configured_targets_that_mean_nothing(project, pattern, in_part, in_whole):
+    said = Configuration(project / "gradtool.toml", targets=(TargetConfiguration(pattern, intentional="why"),))
+    for whole, hint in ((False, in_part), (True, in_whole)):
+        expected = [] if hint is None else [f"{said.file}: targets.{pattern}: no target of this name{hint}"]
+        assert list(unmeant(said, {"src/b.py": (AFFINE,)}, whole=whole)) == expected
+
+
+def test_configured_inputs_that_mean_nothing(project):
+    one = TargetConfiguration("affine", inputs={"x": 1, "ww": 2}, settings={"stride": 3})
+    said = Configuration(project / "gradtool.toml", targets=(one,))
+    assert list(unmeant(said, {"src/b.py": (AFFINE,)}, whole=False)) == [
+        f"{said.file}: targets.affine.inputs.ww: no input of this name; did you mean w?",
+        f"{said.file}: targets.affine.settings.stride: no input of this name",
+    ]

@@ -31,6 +31,7 @@ def measured(value: Any, error: Any, evaluations: int = 6) -> Reference:
 
 def make_node(i: int, expression: str, operation: str = "add", **more: Any) -> NodeResult:
     fields = {"name": None, "shape": (), "value": 1.0, "upstream": 1.0, "span": (0, len(expression)), "line": 1}
+    fields["arguments"] = tuple(edge.source for edge in more.get("edges", ()))
     return NodeResult(id=i, expression=expression, operation=operation, **{**fields, **more})
 
 

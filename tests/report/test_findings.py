@@ -89,6 +89,8 @@ def test_agreement(reports):
     assert agreement([one, gradient("y", digits=None, detectable=float("inf"))]).startswith("2 gradients agree to 1")
     zero = gradient("z", digits=None, detectable=None, reason="zero to within 1e-12")
     assert agreement([zero]) == "1 gradient agrees; z: zero to within 1e-12"
+    same = [gradient(name, digits=None, detectable=None, reason="by a rule") for name in "xy"]
+    assert agreement([*same, zero]) == "3 gradients agree; x, y: by a rule; z: zero to within 1e-12"
     assert agreement(reports.large().gradients) == (
         "1 gradient agrees (an error of 0.0001 is missed with probability 0.001); W: 40 of 1,000,000 entries compared"
     )

@@ -15,6 +15,8 @@ def test_every_renderer_exists(where):
 def test_formats():
     assert formats("eval") == ("table", "concise", "json")
     assert [format_of("eval", path) for path in ("a/b.JSON", "x.txt", "x.pdf", "json")] == ["json", "table", None, None]
+    assert formats("graph")[:2] == ("terminal", "json")
+    assert [format_of("graph", path) for path in ("x.txt", "x.json", "x.xml")] == ["terminal", "json", None]
     assert formats("check") == ("table", "concise", "json", "junit", "github", "gitlab", "sarif")
     assert [format_of("check", path) for path in ("a.xml", "a.sarif", "a.json")] == ["junit", "sarif", "json"]
     assert [format_of("eval", path) for path in ("a.xml", "a.sarif")] == [None, None]

@@ -35,6 +35,12 @@ def test_colour_changes_nothing_but_colour():
     assert re.sub(r"\x1b\[[\d;]*m", "", coloured) == written([Line("title", "green"), GRID], 120)
 
 
+def test_parts_of_a_line_have_a_colour_of_their_own():
+    line = Line("a [red] b", marks=((2, 7, "red"),))
+    assert written([line], 80, color=True) == "a \x1b[31m[red]\x1b[0m b\n"
+    assert written([line], 80) == "a [red] b\n"
+
+
 def test_a_narrow_terminal_folds_text_and_keeps_numbers_whole():
     text = written([GRID], 44)
     assert max(map(len, text.splitlines())) <= 44

@@ -61,3 +61,7 @@ def test_entries_of_dictionaries_can_be_given_by_their_own_name():
     given = Given(settings={"stride": 2, "other": 1})
     assert given.on_command_line(conv) == {"stride": 2}
     assert given.unused([conv]) == ["--set other: no target has an input of this name"]
+
+
+def test_values_of_a_file_may_be_for_others():
+    assert Given(from_file={"x": 1, "z": 2}, file="a.json").in_file(AFFINE) == {"x": 1}

@@ -547,6 +547,22 @@ def test_the_command_line_wins_then_the_module_then_the_configuration(made):
     assert target.input_source == "command-line+module+configuration"
 
 
+def test_a_file_of_inputs_comes_after_the_command_line_and_is_named(made):
+    given = Given(
+        settings={"slope": 0.5}, from_file={"x": np.ones((2, 3)), "slope": 0.25, "of_others": 1}, file="a.json"
+    )
+    target = made(LEAKY, given)["leaky"]
+    assert (shapes(target), target.input_source) == ({"x": (2, 3)}, "inputs-file")
+    assert target.notes == ("slope = 0.5 given on the command line", "x given by a.json")
+    target = made(LEAKY, Given(from_file=given.from_file, file="a.json"))["leaky"]
+    assert target.notes[0] == "slope = 0.25 given by a.json"
+
+
+def test_settings_that_are_given_are_said(made):
+    target = made(LEAKY, Given(configured_settings={"leaky": {"slope": 0.5, "of_others": 1}}))["leaky"]
+    assert target.notes[0] == "slope = 0.5 given by the configuration"
+
+
 def test_letters_are_as_long_as_in_what_is_given(made):
     target = made(LAYERS, Given(by_target={"batchnorm": {"x": np.random.default_rng(0).normal(size=(7, 8))}}))[
         "batchnorm"

@@ -4,11 +4,12 @@ import os
 import random
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gradtool.targets.loading import LoadError, TargetError, find_files, load, parse_target
+from gradtool.targets.loading import EmptyFolderError, LoadError, TargetError, find_files, load, parse_target
 
 
 @pytest.fixture(autouse=True)
@@ -125,7 +126,7 @@ def test_other_files_say_what_to_do(tmp_path, name, said):
 
 def test_an_empty_folder_is_said(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(TargetError, match="no Python files"):
+    with pytest.raises(EmptyFolderError, match="no Python files"):
         find_files("empty")
 
 
@@ -187,6 +188,22 @@ def test_dataclasses_find_their_module(tmp_path):
 def test_a_file_that_changed_is_loaded_anew(tmp_path):
     loaded(tmp_path / "m.py", "value = 1")
     assert loaded(tmp_path / "m.py", "value = 2").module.value == 2
+
+
+def test_a_library_is_not_imported_again():
+    for module in (np, np.linalg, np.polynomial.polynomial):
+        path = Path(module.__file__)
+        assert load(path, path.name).module is module
+
+
+def test_what_the_package_imports_is_what_is_looked_at(tmp_path):
+    write(tmp_path / "pack_once/__init__.py", "from .layers import A, runs")
+    text = "import sys\nclass A: pass\nruns = sys.__dict__.setdefault('_runs', [])\nruns.append(1)"
+    scope = loaded(tmp_path / "pack_once/layers.py", text)
+    package = sys.modules["pack_once"]
+    assert scope.module.A is package.A
+    assert len(sys.__dict__.pop("_runs")) == 1
+    assert loaded(tmp_path / "pack_once/layers.py", "class A: pass").module.A is not package.A, "it is another by now"
 
 
 def test_another_name_may_be_given(tmp_path):

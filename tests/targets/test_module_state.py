@@ -30,7 +30,7 @@ def g():
 
 def test_what_functions_use_is_restored(tmp_path):
     scope = scope_of(SOURCE, tmp_path)
-    state = ModuleState(scope.module, scope.functions, scope.functions["f"])
+    state = ModuleState(scope, scope.functions["f"])
     grads = scope.module.GRADS
     for _ in range(2):
         scope.module.f()

@@ -2,6 +2,7 @@ import ast
 import importlib.util
 
 from gradtool.targets.scope import MISSING, Scope
+from tests.targets.scopes import scope_of
 
 SOURCE = '''
 import numpy as np
@@ -13,7 +14,7 @@ def affine_forward(x, w, b=None, *, scale=2.0):
         return 1, 2
     return x @ w, (x, w)
 
-def affine_backward(dout, cache):  # gradtool: ignore[GC114] float32 is meant
+def affine_backward(dout, cache):
     if dout is None:
         return
     dx, dw = 1, 2
@@ -76,8 +77,8 @@ def test_classes_have_the_methods_of_their_bases_in_the_module(tmp_path):
     assert found["Layer"].docstring == "A layer."
 
 
-def test_comments_by_line(tmp_path):
-    found = scope(tmp_path)
-    assert found.comment_on(found.functions["affine_backward"].line) == "gradtool: ignore[GC114] float32 is meant"
-    assert found.comment_on(1) == ""
-    assert found.comment_on(1000) == ""
+def test_names_that_are_reached_through_other_functions(tmp_path):
+    source = "def f(x): return g(x) + a\ndef g(x): return f(x) + b\ndef h(x): return c\n"
+    found = scope_of(source, tmp_path)
+    assert found.reached([found.functions["f"]]) == {"f", "g", "a", "b", "x"}
+    assert found.reached(found.functions.values()) == {"f", "g", "a", "b", "c", "x"}
