@@ -15,6 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gradtool.asserting import assert_gradients as assert_gradients
+    from gradtool.catalogue import find_operations as find_operations
+    from gradtool.catalogue import list_operations as list_operations
+    from gradtool.charting import gradient_norms as gradient_norms
+    from gradtool.charting import step_errors as step_errors
+    from gradtool.charting import sweep as sweep
     from gradtool.checking import GradientError as GradientError
     from gradtool.checking import Settings as Settings
     from gradtool.checking import check as check
@@ -22,11 +27,15 @@ if TYPE_CHECKING:
     from gradtool.checking import check_target as check_target
     from gradtool.checking import check_value_and_grad as check_value_and_grad
     from gradtool.diagnosis import HEALTH_RULES as HEALTH_RULES
-    from gradtool.drawing import draw as draw
     from gradtool.diagnosis.explaining import codes as codes
     from gradtool.diagnosis.explaining import explain as explain
+    from gradtool.difference import compare as compare
+    from gradtool.drawing import draw as draw
     from gradtool.evaluation import InputError as InputError
     from gradtool.evaluation import evaluate as evaluate
+    from gradtool.evaluation import hessian as hessian
+    from gradtool.evaluation import hessian_vector_product as hessian_vector_product
+    from gradtool.evaluation import jvp as jvp
     from gradtool.evaluation import numeric_gradient as numeric_gradient
     from gradtool.evaluation import value_and_gradient as value_and_gradient
     from gradtool.graph import Graph as Graph
@@ -39,7 +48,9 @@ if TYPE_CHECKING:
     from gradtool.ops import OperationError as OperationError
     from gradtool.results import CheckReport as CheckReport
     from gradtool.results import EvaluationResult as EvaluationResult
+    from gradtool.results import GraphDifference as GraphDifference
     from gradtool.results import GraphResult as GraphResult
+    from gradtool.results import Hessian as Hessian
     from gradtool.results import Outcome as Outcome
     from gradtool.results import TargetResult as TargetResult
     from gradtool.results import Verdict as Verdict
@@ -56,7 +67,9 @@ _HOMES = {
     "GradientError": "gradtool.checking",
     "HEALTH_RULES": "gradtool.diagnosis",
     "Graph": "gradtool.graph",
+    "GraphDifference": "gradtool.results",
     "GraphResult": "gradtool.results",
+    "Hessian": "gradtool.results",
     "InputError": "gradtool.evaluation",
     "InputFileError": "gradtool.language",
     "InputValue": "gradtool.language",
@@ -74,14 +87,23 @@ _HOMES = {
     "check_target": "gradtool.checking",
     "check_value_and_grad": "gradtool.checking",
     "codes": "gradtool.diagnosis.explaining",
+    "compare": "gradtool.difference",
     "draw": "gradtool.drawing",
     "evaluate": "gradtool.evaluation",
     "explain": "gradtool.diagnosis.explaining",
+    "hessian": "gradtool.evaluation",
+    "hessian_vector_product": "gradtool.evaluation",
+    "jvp": "gradtool.evaluation",
+    "find_operations": "gradtool.catalogue",
+    "gradient_norms": "gradtool.charting",
+    "list_operations": "gradtool.catalogue",
     "load_target": "gradtool.targets.loaded_target",
     "numeric_gradient": "gradtool.evaluation",
     "parse": "gradtool.language",
     "parse_value": "gradtool.language",
     "read_inputs": "gradtool.language",
+    "step_errors": "gradtool.charting",
+    "sweep": "gradtool.charting",
     "trace": "gradtool.traced_function",
     "value_and_gradient": "gradtool.evaluation",
 }
@@ -92,7 +114,9 @@ __all__ = [
     "EvaluationResult",
     "GradientError",
     "Graph",
+    "GraphDifference",
     "GraphResult",
+    "Hessian",
     "InputError",
     "InputFileError",
     "InputValue",
@@ -111,14 +135,22 @@ __all__ = [
     "check_target",
     "check_value_and_grad",
     "codes",
+    "compare",
     "draw",
     "evaluate",
     "explain",
+    "gradient_norms",
+    "hessian",
+    "hessian_vector_product",
+    "jvp",
+    "list_operations",
     "load_target",
     "numeric_gradient",
     "parse",
     "parse_value",
     "read_inputs",
+    "step_errors",
+    "sweep",
     "trace",
     "value_and_gradient",
 ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradtool.autodiff import Gradients, Plan, accumulate, backward, edges, forward, make_plan
+from gradtool.autodiff import Gradients, Plan, SecondOrder, accumulate, backward, edges, forward, make_plan
 from gradtool.autodiff.plan import MAX_SIZE
 from gradtool.diagnosis import Health, find_health
 from gradtool.graph import CONSTANT, Graph
@@ -18,11 +19,13 @@ from gradtool.language.suggestions import nearest
 from gradtool.references import Evaluable, FunctionEvaluable, GraphFunction
 from gradtool.references import numeric_gradient as central_differences
 from gradtool.results import EvaluationResult, InputResult, MicroBatches, NodeResult, Reference, Rule, Verdict
-from gradtool.verdict import Judge, Judged
+from gradtool.textbook import walk
+from gradtool.verdict import Judge, Judged, judge_hessian
 
 Array = NDArray[Any]
 Progress = Callable[[str], None]
 MAX_SYMBOLIC = 200_000
+MAX_HESSIAN = 250_000
 MOST_NAMES = 12
 """Names that a message lists."""
 
@@ -47,7 +50,10 @@ def evaluate(
     max_size: int = MAX_SIZE,
     max_symbolic: int = MAX_SYMBOLIC,
     micro_batches: tuple[Mapping[str, int], Sequence[int]] | None = None,
+    hessian: bool = False,
+    max_hessian: int = MAX_HESSIAN,
     thresholds: Mapping[str, Mapping[str, float]] | None = None,
+    steps: bool = False,
     progress: Progress | None = None,
 ) -> EvaluationResult:
     """Run a program forward and backward at a point and judge each gradient against independent references.
@@ -60,13 +66,16 @@ def evaluate(
     ``"float32"``; the references stay in double precision or better. ``jacobians`` adds the full Jacobian to the edges of
     operations that are not elementwise. ``clip_norm`` and ``clip_value`` add what gradient clipping would leave.
     ``micro_batches`` is (axes, sizes): the batch axis of every batched input, and how many samples each micro-batch gets; the
-    result then says how far accumulated gradients are from that of the whole batch. ``thresholds`` maps GT codes to
-    thresholds that differ from their defaults. ``seed`` is recorded in the result.
+    result then says how far accumulated gradients are from that of the whole batch. ``hessian`` adds all second derivatives, held
+    against references of their own, if they are no more than ``max_hessian``. ``thresholds`` maps GT codes to
+    thresholds that differ from their defaults. ``steps`` adds each step in words and formulas. ``seed`` is recorded in the result.
 
     Raises ``SourceError`` where shapes do not fit the program (with the place), ``InputError`` where inputs are missing,
     unknown or not numbers, and where ``wrt``, ``references`` or ``dtype`` name something unknown.
     """
     _check_references(references)
+    if hessian and dtype != "float64":
+        raise InputError("the Hessian is computed in float64 only")
     say = progress or _say_nothing
     say("forward and backward")
     ran = run(graph, inputs, upstream=upstream, wrt=wrt, dtype=dtype, max_size=max_size)
@@ -74,7 +83,10 @@ def evaluate(
     paths = _paths(plan, values, gradients)
     contributions = {name: [np.asarray(downstream) for _, downstream in found] for name, found in paths.items()}
     judge = Judge(plan, arrays, values, ran.seeds, gradients, contributions, tuple(references), step, max_symbolic, say)
+    if hessian:
+        _check_hessian_size(plan, max_hessian)
     judged = _inputs(plan, values, gradients, paths, judge.judge())
+    second = judge_hessian(judge) if hessian else None
     accumulated = None if micro_batches is None else _accumulated(plan, arrays, gradients, *micro_batches)
     health = Health(plan, values, gradients, judge.ties, judge.tie_matters, judge.exact_value)
     diagnostics = find_health(health, thresholds)
@@ -85,7 +97,7 @@ def evaluate(
         output=graph.output,
         inputs=inputs_,
         nodes=tuple(_nodes(plan, values, gradients, jacobians)),
-        verdict=Verdict.worst([i.verdict for i in inputs_]),
+        verdict=Verdict.worst([*(i.verdict for i in inputs_), *(() if second is None else (second.verdict,))]),
         diagnostics=tuple(diagnostics),
         notes=(*graph.notes, *ran.notes),
         seed=seed,
@@ -94,7 +106,18 @@ def evaluate(
         options={key: value for key, value in shown.items() if value is not None},
         layers=tuple(health.layers) if any(d.code in ("GT103", "GT104") for d in diagnostics) else (),
         micro_batches=accumulated,
+        walk=walk(graph, values, plan.live) if steps else None,
+        hessian=second,
     )
+
+
+def _check_hessian_size(plan: Plan, limit: int) -> None:
+    size = sum(prod(plan.shapes[plan.graph.inputs[name]]) for name in plan.wrt)
+    if size * size > limit:
+        raise InputError(
+            f"the Hessian would have {size:,} x {size:,} = {size * size:,} entries, more than the limit of {limit:,}: "
+            "--wrt leaves inputs out, --max-hessian (max_hessian in Python) raises the limit"
+        )
 
 
 def _say_nothing(message: str) -> None:
@@ -145,6 +168,73 @@ def value_and_gradient(
     """
     ran = run(graph, inputs, upstream=upstream, wrt=wrt)
     return _plain(ran.values[graph.output]), {name: _plain(ran.gradients.of(name)) for name in ran.plan.wrt}
+
+
+def jvp(graph: Graph, inputs: Mapping[str, Any], tangents: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The value of a program, and how it changes as the inputs move: the Jacobian times ``tangents``, in forward mode.
+
+    ``tangents`` maps inputs to arrays of their shape; an input that is not named does not move. Raises ``InputError`` where
+    names or shapes do not fit, else as ``evaluate`` does.
+    """
+    given = _read_inputs(graph, inputs, tangents, MAX_SIZE)
+    plan = make_plan(graph, given.arrays, wrt=tangents, integer=given.integer)
+    values = forward(plan, given.arrays)
+    moved = SecondOrder(plan, values).tangents(_directions(plan, tangents))[graph.output]
+    return _plain(values[graph.output]), _plain(np.zeros(plan.output_shape) if moved is None else moved)
+
+
+def hessian_vector_product(
+    graph: Graph,
+    inputs: Mapping[str, Any],
+    vectors: Mapping[str, Any],
+    *,
+    upstream: Any = None,
+    wrt: Collection[str] | None = None,
+) -> dict[str, Any]:
+    """The Hessian of ``sum(upstream * output)`` times a vector, ``{name: product}``, at a small multiple of a gradient's cost.
+
+    ``vectors`` maps inputs to arrays of their shape; an input that is not named has a vector of zeros. ``wrt`` names the
+    inputs whose part of the product is wanted (all, if None). At a kink there is no Hessian, and what comes out is the derivative
+    on one side; ``evaluate(..., hessian=True)`` says where that is so. Raises ``InputError`` where names or shapes do not
+    fit, else as ``evaluate`` does.
+    """
+    wanted = None if wrt is None else {*wrt, *vectors}
+    ran = run(graph, inputs, upstream=upstream, wrt=wanted)
+    found = SecondOrder(ran.plan, ran.values, ran.gradients).product(_directions(ran.plan, vectors))
+    return {name: _plain(product) for name, product in found.items() if wrt is None or name in wrt}
+
+
+def hessian(
+    graph: Graph,
+    inputs: Mapping[str, Any],
+    *,
+    upstream: Any = None,
+    wrt: Collection[str] | None = None,
+    max_hessian: int = MAX_HESSIAN,
+) -> dict[str, dict[str, Any]]:
+    """All second derivatives of ``sum(upstream * output)``: ``{a: {b: array of shape (*shape of a, *shape of b)}}``.
+
+    No references are asked: ``evaluate(..., hessian=True)`` does that. Raises ``InputError`` for more than ``max_hessian``
+    entries, else as ``evaluate`` does.
+    """
+    ran = run(graph, inputs, upstream=upstream, wrt=wrt)
+    _check_hessian_size(ran.plan, max_hessian)
+    blocks = SecondOrder(ran.plan, ran.values, ran.gradients).hessian()
+    return {a: {b: _plain(block) for b, block in row.items()} for a, row in blocks.items()}
+
+
+def _directions(plan: Plan, given: Mapping[str, Any]) -> dict[str, Array]:
+    found = {}
+    for name, vector in given.items():
+        if name not in plan.graph.inputs:
+            raise InputError(f"the program has no input {name!r}{_instead(plan.graph, name)}")
+        if name not in plan.wrt:
+            raise InputError(f"{name} cannot move: it holds labels, indices or conditions")
+        direction, shape = np.asarray(vector, dtype=np.float64), plan.shapes[plan.graph.inputs[name]]
+        if direction.shape != shape:
+            raise InputError(f"the vector of {name} has shape {direction.shape}, but {name} has shape {shape}")
+        found[name] = direction
+    return found
 
 
 def numeric_gradient(

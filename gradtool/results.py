@@ -173,6 +173,44 @@ class Hessian:
         raise KeyError(pair)
 
 
+@dataclass(frozen=True, slots=True)
+class LocalFormula:
+    """The local derivative of a node with respect to one argument as a lecture writes it, in the operands' names.
+
+    ``latex`` is the same for a Markdown page, and ``remark`` what must be said beside it: which branch was taken.
+    """
+
+    node: int
+    argument: int
+    text: str
+    latex: str
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepText:
+    """A node as one step of a calculation: ``text`` in the operands' names (``a*b``), ``figures`` with their values in place of
+    them (``3*2``; None where these are too large to write)."""
+
+    node: int
+    label: str
+    text: str
+    figures: str | None
+    latex: str
+    latex_figures: str | None
+    latex_label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """What a lecture writes on the board beside the numbers: each step of forward, and the formula of each local derivative."""
+
+    steps: tuple[StepText, ...]
+    """One a node, constants too, in order of their ids."""
+    formulas: tuple[LocalFormula, ...]
+    """One an edge that a gradient flows along, by node and argument."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class EvaluationResult:
     """All that ``gradtool eval`` knows of a program at a point. ``output`` is a node's id."""
@@ -197,6 +235,8 @@ class EvaluationResult:
     hessian: Hessian | None = None
     """Second derivatives, where they were asked for."""
     charts: tuple[Chart | Bars, ...] = ()
+    walk: Walk | None = None
+    """Each step in words and formulas, where that was asked for."""
 
     def __getitem__(self, name: str) -> InputResult:
         """The input of that name. Raises ``KeyError``."""

@@ -17,9 +17,10 @@ FLOORS = [
     ["report"],
     ["isolation"],
     ["configuration", "acceptance", "selection"],
-    ["minimal_case", "self_test", "drawing"],
-    ["evaluation", "checking", "traced_function"],
-    ["examination"],
+    ["catalogue"],
+    ["minimal_case", "self_test", "drawing", "charting"],
+    ["evaluation", "difference", "checking", "traced_function"],
+    ["examination", "textbook"],
     ["targets"],
     ["diagnosis"],
     ["verdict"],
@@ -33,7 +34,7 @@ FLOORS = [
     ["results"],
 ]
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
-SLOW = {"numpy", "scipy", "sympy", "mpmath", "rich", "torch", "jax"}
+SLOW = {"numpy", "scipy", "sympy", "mpmath", "rich", "torch", "jax", "matplotlib", "igraph"}
 RUNS_THE_USERS_MODULE = PACKAGE / "targets" / "loading.py"
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py")
 

@@ -6,11 +6,13 @@ from gradtool.autodiff.forward import forward
 from gradtool.autodiff.micro_batches import accumulate
 from gradtool.autodiff.plan import Plan, make_plan
 from gradtool.autodiff.rounding import Rounding
+from gradtool.autodiff.second_order import SecondOrder
 
 __all__ = [
     "Gradients",
     "Plan",
     "Rounding",
+    "SecondOrder",
     "accumulate",
     "backward",
     "decided_by_tied_conditions",

@@ -113,11 +113,11 @@ def _backward_array(
         if upstream is None or operation is None or not live[i]:
             continue
         chosen = None if choose is None else _chosen(plan, i, operation, values, upstream, choose)
-        for position, source in _gradient_arguments(plan, i):
+        for position, source in gradient_arguments(plan, i):
             if chosen is not None:
                 downstream = chosen[position]
             else:
-                downstream = _downstream(plan, i, operation, position, values, upstream, perturb)
+                downstream = send_down(plan, i, operation, position, values, upstream, perturb)
             if perturb is not None:
                 downstream = perturb(downstream)
             before = adjoints[source]
@@ -127,7 +127,7 @@ def _backward_array(
                 adjoints[source] = before + downstream if perturb is None else perturb(before + downstream)
 
 
-def _gradient_arguments(plan: Plan, i: int) -> list[tuple[int, int]]:
+def gradient_arguments(plan: Plan, i: int) -> list[tuple[int, int]]:
     """(position, source) of the arguments of node ``i`` that a gradient flows to."""
     settled = plan.resolved[i]
     assert settled is not None
@@ -138,7 +138,7 @@ def _gradient_arguments(plan: Plan, i: int) -> list[tuple[int, int]]:
     ]
 
 
-def _downstream(
+def send_down(
     plan: Plan,
     i: int,
     operation: Operation,
@@ -163,7 +163,7 @@ def _downstream(
         local = operation.local_of(position)(value, *arguments, **settled.parameters)
         if perturb is not None and not operation.switch:
             local = perturb(underflown(np.asarray(local, dtype=plan.dtype), arguments))
-        return sum_to(np.asarray(_through(operation, upstream, local, perturb), dtype=plan.dtype), shape)
+        return sum_to(np.asarray(through(operation, upstream, local, perturb), dtype=plan.dtype), shape)
     downstream = operation.vjp_of(position)(upstream, value, *arguments, **settled.parameters)
     return np.asarray(downstream, dtype=plan.dtype).reshape(shape)
 
@@ -202,12 +202,12 @@ def _chosen(
         local = np.broadcast_to(operation.local_of(position)(values[i], *arguments, **parameters), shape)
         for (_, where), drawn in zip(tied, drawn_locals, strict=True):
             local = np.where(where, drawn[position], local)
-        downstream = np.asarray(_through(operation, upstream, local), dtype=plan.dtype)
+        downstream = np.asarray(through(operation, upstream, local), dtype=plan.dtype)
         result.append(sum_to(downstream, plan.shapes[source]))
     return result
 
 
-def _through(operation: Operation, upstream: Array, local: Array, perturb: Perturb | None = None) -> Array:
+def through(operation: Operation, upstream: Array, local: Array, perturb: Perturb | None = None) -> Array:
     """What an elementwise operation sends down: ``upstream * local``, and 0 where a switch is off."""
     product = np.asarray(upstream * local)
     if operation.switch:
@@ -257,11 +257,11 @@ def edges(gradients: Gradients, values: Sequence[Any], i: int, jacobians: bool =
             locals_ = _scalar_locals(plan, i, operation, values)
             return tuple(
                 EdgeResult(p, source, locals_[p], _passed(operation, upstream, locals_[p]))
-                for p, source in _gradient_arguments(plan, i)
+                for p, source in gradient_arguments(plan, i)
             )
         arguments = [values[a] for a in sources]
-        for position, source in _gradient_arguments(plan, i):
-            downstream = _downstream(plan, i, operation, position, values, upstream)
+        for position, source in gradient_arguments(plan, i):
+            downstream = send_down(plan, i, operation, position, values, upstream)
             local: Any
             if operation.elementwise:
                 local = np.broadcast_to(
@@ -287,6 +287,6 @@ def _jacobian(plan: Plan, i: int, position: int, values: Sequence[Any]) -> Array
     for k in range(prod(shape)):
         unit = np.zeros(prod(shape), dtype=plan.dtype)
         unit[k] = 1.0
-        rows.append(_downstream(plan, i, operation, position, values, unit.reshape(shape)))
+        rows.append(send_down(plan, i, operation, position, values, unit.reshape(shape)))
     source_shape = plan.shapes[plan.graph.arguments[i][position]]
     return np.asarray(rows, dtype=plan.dtype).reshape(*shape, *source_shape)

@@ -93,7 +93,7 @@ def make_plan(
         shapes.append(settled.shape)
         scalar = scalar and not settled.shape and operation.elementwise
     wanted = _differentiable(graph, resolved, graph.inputs if wrt is None else wrt, integer)
-    return Plan(graph, operations, resolved, shapes, _live(graph, resolved, wanted), wanted, scalar, np.dtype(dtype))
+    return Plan(graph, operations, resolved, shapes, carrying(graph, resolved, wanted), wanted, scalar, np.dtype(dtype))
 
 
 def at_node(graph: Graph, i: int, error: OperationError) -> SourceError:
@@ -127,7 +127,8 @@ def _differentiable(
     )
 
 
-def _live(graph: Graph, resolved: list[Resolved | None], wanted: Collection[str]) -> bytearray:
+def carrying(graph: Graph, resolved: list[Resolved | None], wanted: Collection[str]) -> bytearray:
+    """1 for each node that depends on one of the inputs ``wanted`` through arguments that carry a gradient."""
     live = bytearray(len(graph))
     for name in wanted:
         live[graph.inputs[name]] = 1

@@ -60,6 +60,7 @@ class Evaluation(NamedTuple):
     step_errors: tuple[str, ...]
     norms: bool
     plot: Path | None
+    steps: bool
 
     def settings(self) -> dict[str, Any]:
         """The keywords for ``gradtool.evaluate``. Raises ``click.UsageError`` where options do not go together."""
@@ -95,14 +96,20 @@ class Showing(NamedTuple):
     strict: bool
     fail_on: tuple[tuple[str, ...], ...]
 
+    def wants(self, format_name: str) -> bool:
+        """Whether the result is written in a format."""
+        return format_name in (self.format_name, *(output.format_name for output in self.output_files))
+
 
 def evaluation_options(function: F) -> F:
     """The options that say what is computed, as the keyword ``evaluation``, and how it is shown, as ``showing``."""
 
     @wraps(function)
     def gathered(**typed: Any) -> Any:
-        evaluation = Evaluation(**{name: typed.pop(name) for name in Evaluation._fields})
         showing = Showing(**{name: typed.pop(name) for name in Showing._fields})
+        if showing.wants("markdown"):
+            typed["steps"] = True  # It shows nothing else.
+        evaluation = Evaluation(**{name: typed.pop(name) for name in Evaluation._fields})
         return function(evaluation=evaluation, showing=showing, **typed)
 
     command = cast(F, gathered)
@@ -134,6 +141,7 @@ def evaluation_options(function: F) -> F:
             click.option("--norms", is_flag=True, help="Draw the gradient's norm at every named node."),
             click.option("--plot", type=picture_file, metavar="FILE",
                          help="Write these charts (the norms, where none is asked for) as a .png or .svg picture."),
+            click.option("--steps", is_flag=True, help="Show the calculation as a lecture writes it on the board."),
             options.output_options("eval"),
             options.verdict_options("eval"),
         )

@@ -6,16 +6,32 @@ the format it was asked for.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import PurePath
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
+
+from gradtool.report.extras import MissingExtraError as MissingExtraError
 
 RENDERERS: dict[str, dict[str, str]] = {
     "eval": {
         "table": "gradtool.report.table:render_evaluation",
         "concise": "gradtool.report.concise:render_evaluation",
         "json": "gradtool.report.json:render_evaluation",
+        "markdown": "gradtool.report.steps_markdown:render_evaluation",
+    },
+    "graph": {
+        "terminal": "gradtool.report.graph_terminal:render_graph",
+        "json": "gradtool.report.graph_json:render_graph",
+        "dot": "gradtool.report.graph_dot:render_graph",
+        "mermaid": "gradtool.report.graph_mermaid:render_graph",
+        "svg": "gradtool.report.graph_svg:render_graph",
+        "html": "gradtool.report.graph_html:render_graph",
+    },
+    "ops": {
+        "table": "gradtool.report.ops_table:render_operations",
+        "json": "gradtool.report.ops_json:render_operations",
     },
     "check": {
         "table": "gradtool.report.check_table:render_check",
@@ -38,13 +54,22 @@ RENDERERS: dict[str, dict[str, str]] = {
 
 SUFFIXES = {
     ".json": "json",
-    ".txt": "table",
     ".table": "table",
     ".concise": "concise",
     ".xml": "junit",
     ".sarif": "sarif",
+    ".dot": "dot",
+    ".gv": "dot",
+    ".mmd": "mermaid",
+    ".svg": "svg",
+    ".html": "html",
+    ".md": "markdown",
 }
-"""The format that a file's name stands for where none is given."""
+"""The format that a file's name stands for where none is given; ``.txt`` is the command's default, for people."""
+
+
+DRAWN = "●│─├┤╮╯╭╰▸…┆×→↑∂"
+"""What a stream's encoding must have for ``Page.unicode``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +78,26 @@ class Page:
 
     ``width`` is None where lines may be as long as they need to be (a pipe, a file); ``color`` asks for ANSI colours.
     ``full`` asks for every row and every entry of every array in the table; JSON gives arrays of more than
-    ``max_elements`` entries by their figures (None: never).
+    ``max_elements`` entries by their figures (None: never). ``unicode`` is whether the stream can take what is drawn with lines
+    and arrows; where it cannot, they are drawn in ASCII.
     """
 
     width: int | None = None
     color: bool = False
     full: bool = False
     max_elements: int | None = 1000
+    unicode: bool = True
+
+
+def picture_format(path: PurePath) -> str | None:
+    """The format of a picture that a file's name stands for: ``png`` or ``svg``; None for any other."""
+    suffix = path.suffix.lower().removeprefix(".")
+    return suffix if suffix in ("png", "svg") else None
+
+
+def render_picture(charts: Sequence[Any], stream: BinaryIO, format_name: str) -> None:
+    """Write charts as a picture. Raises ``MissingExtraError`` where matplotlib is not installed."""
+    import_module("gradtool.report.chart_image").write_charts(charts, stream, format_name)
 
 
 def formats(command: str) -> tuple[str, ...]:
@@ -69,7 +107,8 @@ def formats(command: str) -> tuple[str, ...]:
 
 def format_of(command: str, path: str) -> str | None:
     """The format that a file's suffix stands for; None where it says nothing."""
-    found = SUFFIXES.get(PurePath(path).suffix.lower())
+    suffix = PurePath(path).suffix.lower()
+    found = formats(command)[0] if suffix == ".txt" else SUFFIXES.get(suffix)
     return found if found in RENDERERS[command] else None
 
 

@@ -20,6 +20,7 @@ from gradtool.report.findings import (
     of_target,
     pardon_of,
     place,
+    reasons,
     sentence,
     where,
     why,
@@ -144,6 +145,9 @@ def _judged(target: TargetResult, full: bool, width: int | None) -> Iterator[Blo
         yield Line()
     for gradient in target.gradients:
         yield from _remarks(gradient, width)
+    agreeing = [found for found in target.gradients if found.verdict is Verdict.OK and found.reason not in told]
+    for reason in reasons(agreeing):
+        yield from wrapped(reason, width, STEP, HANGING)
 
 
 def _gradient(gradient: GradientResult, full: bool, width: int | None, told: set[str]) -> Iterator[Line]:
@@ -163,7 +167,8 @@ def _gradient(gradient: GradientResult, full: bool, width: int | None, told: set
         if cause.residual is not None:
             how = "exactly" if cause.residual == 0 else f"to {error(cause.residual)}"
             yield from wrapped(f"explains your values {how}", width, HANGING, HANGING + STEP)
-        if gradient.reason is not None and cause.code not in (RAISED, SHAPE):
+        if gradient.reason is not None and gradient.reason not in told and cause.code not in (RAISED, SHAPE):
+            told.add(gradient.reason)
             yield from wrapped(printable(gradient.reason), width, HANGING, HANGING + STEP)
         if cause.traceback is not None:
             yield from _quoted(cause.traceback, HANGING)
@@ -206,15 +211,12 @@ def _grid(gradients: Sequence[GradientResult]) -> Grid:
 
 
 def _remarks(gradient: GradientResult, width: int | None) -> Iterator[Line]:
-    """How thoroughly a gradient was looked at, where that is not entry by entry; and what is said of one that is OK."""
-    name = one_line(gradient.name)
+    """How thoroughly a gradient was looked at, where that is not entry by entry."""
     if is_partial(gradient):
-        text = f"{name}: {extent(gradient)}"
+        text = f"{one_line(gradient.name)}: {extent(gradient)}"
         if gradient.miss_probability:
             text += f", an error of the detectable size is missed with probability {error(gradient.miss_probability)}"
         yield from wrapped(text, width, STEP, HANGING)
-    if gradient.verdict is Verdict.OK and gradient.reason is not None:
-        yield from wrapped(f"{name}: {printable(gradient.reason)}", width, STEP, HANGING)
 
 
 def _hygiene(target: TargetResult, width: int | None) -> Iterator[Line]:

@@ -38,6 +38,7 @@ CALLED_AS = "called as "
 SOURCES = {
     "given": "as given",
     "command-line": "from the command line",
+    "inputs-file": "from the file of --inputs",
     "module": "from the module",
     "configuration": "from the configuration",
     "docstring": "from the docstring",
@@ -214,9 +215,17 @@ def agreement(gradients: Sequence[GradientResult], *, named: bool = False) -> st
     for found in gradients:
         if is_partial(found):
             text += f"; {one_line(found.name)}: {extent(found)}"
+    return "; ".join([text, *reasons(gradients)])
+
+
+def reasons(gradients: Sequence[GradientResult]) -> Iterator[str]:
+    """``x, w: why``: the reason of each gradient, said once where several have the same."""
+    names: dict[str, list[str]] = {}
+    for found in gradients:
         if found.reason is not None:
-            text += f"; {one_line(found.name)}: {one_line(found.reason)}"
-    return text
+            names.setdefault(one_line(found.reason), []).append(one_line(found.name))
+    for reason, of in names.items():
+        yield f"{', '.join(of)}: {reason}"
 
 
 def is_partial(gradient: GradientResult) -> bool:

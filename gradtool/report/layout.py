@@ -34,10 +34,12 @@ FOLDED = 12
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of running text, which is never part of a grid. ``style`` is one of rich's."""
+    """A line of running text, which is never part of a grid. ``style`` is one of rich's; ``marks`` are parts of the line with a
+    style of their own, as (start, stop, style)."""
 
     text: str = ""
     style: str = ""
+    marks: tuple[tuple[int, int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from math import isfinite, log10
+from pathlib import PurePath
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from gradtool.report import Page
+from gradtool.report.chart_text import chart_blocks
+from gradtool.report.hessian import hessian_blocks
 from gradtool.report.layout import STYLES, Block, Column, Grid, Line, write_page
 from gradtool.report.numbers import (
     error,
@@ -21,7 +23,9 @@ from gradtool.report.numbers import (
     show,
     statistics,
 )
+from gradtool.report.steps_text import walk_lines
 from gradtool.results import (
+    Bars,
     Diagnostic,
     EdgeResult,
     EvaluationResult,
@@ -45,7 +49,6 @@ MOST_NAMES = 8
 MOST_PATHS = 4
 MOST_TITLE = 200
 """A longer program goes by the short text of its last node."""
-BAR = 40
 
 SEVERITY_STYLES = {"info": "", "warning": "yellow", "error": "red"}
 NAMES = {"symbolic": "SymPy", "numeric": "central differences"}
@@ -53,32 +56,43 @@ NAMES = {"symbolic": "SymPy", "numeric": "central differences"}
 
 def render_evaluation(result: EvaluationResult, stream: TextIO, page: Page) -> None:
     """Write what ``gradtool eval`` found."""
-    write_page(evaluation_blocks(result, page.full, page.width), stream, page)
+    write_page(evaluation_blocks(result, page.full, page.width, page.unicode), stream, page)
 
 
-def evaluation_blocks(result: EvaluationResult, full: bool = False, width: int | None = None) -> Iterator[Block]:
+def evaluation_blocks(
+    result: EvaluationResult, full: bool = False, width: int | None = None, unicode: bool = True
+) -> Iterator[Block]:
     """The parts of the page, from top to bottom, for lines of ``width`` columns (None: of any length)."""
-    labels = _Labels(result.nodes)
-    yield from _title(result, full)
+    labels = Labels(result.nodes)
+    yield from title_lines(result, full)
     nodes = [node for node in reversed(result.nodes) if node.depends_on_input and node.operation != "input"]
     reaching = nodes if full else _reaching(result, nodes)
     if nodes:
         yield Line()
-    if reaching:
+    if result.walk is not None:
+        yield from walk_lines(result, result.walk, full, width)
+    elif reaching:
         yield from _node_grid(reaching, labels, full)
-    if len(reaching) < len(nodes):
+    if result.walk is None and len(reaching) < len(nodes):
         which = "node that does" if len(nodes) - len(reaching) == 1 else "nodes that do"
         yield Line(f"  {len(nodes) - len(reaching):,} {which} not reach the output left out; --full shows all")
     if result.inputs:
         yield Line()
         yield from _input_grid(result, labels, full, width)
-        yield from _remarks(result, full)
+        yield from remark_lines(result, full)
+    if result.hessian is not None and result.hessian.labels:
+        yield Line()
+        yield from hessian_blocks(result.hessian, result.references, full, width)
     if result.diagnostics:
         yield Line()
-        yield from _diagnostics(result.diagnostics, full)
+        yield from diagnostic_lines(result.diagnostics, full)
     if result.layers:
         yield Line()
-        yield from _layers(result.layers, labels)
+        names, norms = [labels[node] for node, _ in result.layers], [norm for _, norm in result.layers]
+        yield from chart_blocks(Bars("gradient norm by layer, from the output down", tuple(names), tuple(norms)))
+    for chart in result.charts:
+        yield Line()
+        yield from chart_blocks(chart, width, unicode)
     if result.micro_batches is not None:
         yield Line()
         yield from _micro_batches(result.micro_batches)
@@ -88,6 +102,20 @@ def evaluation_blocks(result: EvaluationResult, full: bool = False, width: int |
 
 def summary_line(result: EvaluationResult) -> str:
     """The verdict on the whole in one sentence."""
+    said, second = _gradients_line(result), result.hessian
+    if second is None or not second.labels or not result.references:
+        return said
+    by_gradients = Verdict.worst([found.verdict for found in result.inputs])
+    if second.verdict is by_gradients:
+        also = {Verdict.OK: "so does the Hessian", Verdict.WRONG: "so is the Hessian"}
+        return f"{said}; {also.get(second.verdict, 'nor could the Hessian')}"
+    if second.verdict is not result.verdict:
+        return said
+    what = "is wrong" if second.verdict is Verdict.WRONG else "could not be decided"
+    return f"{second.verdict}: the Hessian {what}; {said}"
+
+
+def _gradients_line(result: EvaluationResult) -> str:
     checked = [found for found in result.inputs if found.gradient is not None]
     if not checked:
         return "nothing to check: no differentiable input"
@@ -125,7 +153,7 @@ def _agreement(checked: Sequence[InputResult], references: Sequence[str]) -> str
     return f"{verb}: " + ", ".join(f"{count:,} with {name}" for name, count in counts.items())
 
 
-class _Labels:
+class Labels:
     """How a node is referred to: by its name where that is unique, else as ``n4``."""
 
     def __init__(self, nodes: Sequence[NodeResult]) -> None:
@@ -140,7 +168,8 @@ class _Labels:
         return self._nodes[node].depends_on_input
 
 
-def _title(result: EvaluationResult, full: bool) -> Iterator[Line]:
+def title_lines(result: EvaluationResult, full: bool) -> Iterator[Line]:
+    """What is computed and its value, and how."""
     output = result.nodes[result.output]
     expression = result.expression.strip()
     if output.name is not None:
@@ -171,9 +200,11 @@ def _reaching(result: EvaluationResult, nodes: Sequence[NodeResult]) -> list[Nod
     return [node for node in nodes if node.id in reached]
 
 
-def _node_grid(nodes: list[NodeResult], labels: _Labels, full: bool) -> Iterator[Block]:
+def _node_grid(nodes: list[NodeResult], labels: Labels, full: bool) -> Iterator[Block]:
+    traced = any(node.file is not None for node in nodes)
     columns = (
         Column("node"),
+        *((Column("at"),) if traced else ()),
         Column("expression", fold=True),
         Column("value", numeric=True),
         Column("upstream", numeric=True),
@@ -194,10 +225,11 @@ def _node_grid(nodes: list[NodeResult], labels: _Labels, full: bool) -> Iterator
             texts.append(("...", *[""] * (len(columns) - 1)))
             continue
         node, edge = row
-        head = ("", "", "", "")
+        head: tuple[str, ...] = ("",) * (len(columns) - 3)
         if node is not before:
             named = node.expression if node.name is None else f"{node.name} = {node.expression}"
-            head = (f"n{node.id}", named, show(node.value, full), show(node.upstream, full))
+            at = ("" if node.file is None else f"{PurePath(node.file).name}:{node.line}",) if traced else ()
+            head = (f"n{node.id}", *at, named, show(node.value, full), show(node.upstream, full))
         before = node
         tail = ("", "", "")
         if edge is not None:
@@ -214,7 +246,7 @@ def _local(local: Value | Rule, full: bool) -> str:
     return local.rule if local.jacobian is None else f"{local.rule}\n{show(local.jacobian, full)}"
 
 
-def _input_grid(result: EvaluationResult, labels: _Labels, full: bool, width: int | None) -> Iterator[Block]:
+def _input_grid(result: EvaluationResult, labels: Labels, full: bool, width: int | None) -> Iterator[Block]:
     clipped = any(found.clipped is not None for found in result.inputs)
     symbolic, numeric = "symbolic" in result.references, "numeric" in result.references
     columns = [Column("input"), Column("value", numeric=True), Column("gradient", numeric=True)]
@@ -249,7 +281,7 @@ def _input_grid(result: EvaluationResult, labels: _Labels, full: bool, width: in
         if result.references:
             cells.append(str(found.verdict) if differentiated else "-")
         if with_paths:
-            cells.append(_paths(found.paths, labels) if len(found.paths) > 1 else "")
+            cells.append(through(found.paths, labels) if len(found.paths) > 1 else "")
         return tuple(cells)
 
     shown = grid(terse=False)
@@ -275,7 +307,7 @@ def _reference(found: InputResult, reference: Reference, full: bool, terse: bool
     return f"{text} ± {error(largest(reference.error))}"
 
 
-def _paths(paths: Sequence[tuple[int, Value]], labels: _Labels) -> str:
+def through(paths: Sequence[tuple[int, Value]], labels: Labels) -> str:
     """``2 through n3 + 3 through n4``; of arrays, their norms."""
     text = ""
     for position, (consumer, downstream) in enumerate(paths[:MOST_PATHS]):
@@ -289,7 +321,7 @@ def _paths(paths: Sequence[tuple[int, Value]], labels: _Labels) -> str:
     return f"{text} + {more:,} more" if more > 0 else text
 
 
-def _remarks(result: EvaluationResult, full: bool) -> Iterator[Line]:
+def remark_lines(result: EvaluationResult, full: bool) -> Iterator[Line]:
     """Why a gradient is not simply OK, or a reference had nothing to say. Inputs with the same remark share a line."""
     remarks: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for found in result.inputs:
@@ -309,29 +341,14 @@ def _remarks(result: EvaluationResult, full: bool) -> Iterator[Line]:
         yield Line(f"  {_listed(names, most)}: {remark}", style)
 
 
-def _diagnostics(diagnostics: Sequence[Diagnostic], full: bool) -> Iterator[Line]:
+def diagnostic_lines(diagnostics: Sequence[Diagnostic], full: bool) -> Iterator[Line]:
+    """The findings about the health of the graph, a line each."""
     kept, _ = _ends(diagnostics, full)
     for found in kept:
         if found is None:
             yield Line("...")
             continue
         yield Line(f"{found.code} {found.severity}: {found.message}", SEVERITY_STYLES[found.severity])
-
-
-def _layers(layers: Sequence[tuple[int, float]], labels: _Labels) -> Iterator[Block]:
-    """Gradient norms as a bar chart. The scale is logarithmic: a vanishing gradient falls by a factor a layer."""
-    logs = [log10(norm) if isfinite(norm) and norm > 0 else None for _, norm in layers]
-    known = [log for log in logs if log is not None]
-    low, high = min(known, default=0.0), max(known, default=0.0)
-    rows = []
-    for (node, norm), log in zip(layers, logs, strict=True):
-        if log is not None:
-            length = 1 + round((BAR - 1) * ((log - low) / (high - low) if high > low else 1.0))
-        else:
-            length = 0 if norm == 0 else BAR
-        rows.append((labels[node], number(norm), "#" * length))
-    yield Line("gradient norm by layer, from the output down (bars on a logarithmic scale)")
-    yield Grid((Column("layer"), Column("norm", numeric=True), Column("", fold=True)), rows)
 
 
 def _micro_batches(found: MicroBatches) -> Iterator[Block]:

@@ -43,9 +43,12 @@ def write(blocks: Iterable[Block], stream: TextIO, width: int | None, color: boo
         _environ={},  # What the environment says of colours and width was weighed before: see gradtool.cli.console.
     )
     for block in blocks:
-        if isinstance(block, Line):
-            console.print(Text(block.text, style=block.style), soft_wrap=True)
-        elif len(block.rows) > MOST_ROWS:
+        if isinstance(block, Line) and color:
+            text = Text(block.text, style=block.style)
+            for start, stop, style in block.marks:
+                text.stylize(style, start, stop)
+            console.print(text, soft_wrap=True)
+        elif isinstance(block, Line) or len(block.rows) > MOST_ROWS:
             write_plain([block], stream)
         else:
             console.print(Padding(_table(block, console.width), (0, 0, 0, len(INDENT)), expand=False))

@@ -37,22 +37,49 @@ def quick_allowance(plan: Plan, gradient: Array, contributions: Sequence[Array])
 
 def rounding_allowance(plan: Plan, inputs: Mapping[str, Any], upstream: Any, gradients: Gradients) -> dict[str, Array]:
     """For every differentiated input, how far rounding anywhere in forward and backward can have moved its gradient."""
-    info = np.finfo(plan.dtype)
-    roundoff = float(info.eps) / 2
     spread = {name: np.zeros(plan.shapes[plan.graph.inputs[name]]) for name in plan.wrt}
-    largest = {name: np.abs(np.asarray(gradients.of(name), dtype=np.float64)) for name in plan.wrt}
-    draws = DRAWS if len(plan.shapes) <= LARGE else DRAWS_LARGE
-    roundings = [Rounding(2 * roundoff, plan.dtype, seed=draw) for draw in range(draws)]
-    roundings += [Rounding(2 * roundoff, plan.dtype, direction=direction) for direction in (1, -1)]
-    for rounding in roundings:
+    for rounding in _roundings(plan):
         drawn = backward(plan, forward(plan, inputs, perturb=rounding), upstream, perturb=rounding)
         for name in plan.wrt:
-            ours, other = np.asarray(gradients.of(name), dtype=np.float64), np.asarray(drawn.of(name), dtype=np.float64)
-            with np.errstate(invalid="ignore"):
-                # Where rounding can carry a finite gradient to NaN, it can carry it anywhere.
-                moved = np.where(np.isfinite(ours) & ~np.isfinite(other), np.inf, np.abs(ours - other))
-            spread[name] = np.fmax(spread[name], moved)
-    return {
-        name: SAFETY * spread[name] + QUICK * roundoff * largest[name] + 4 * float(info.smallest_subnormal)
-        for name in plan.wrt
-    }
+            spread[name] = np.fmax(spread[name], _moved(gradients.of(name), drawn.of(name)))
+    return {name: _granted(plan, spread[name], gradients.of(name)) for name in plan.wrt}
+
+
+def node_allowances(
+    plan: Plan, inputs: Mapping[str, Any], values: Sequence[Any], gradients: Gradients
+) -> tuple[list[Array], list[Array]]:
+    """The same for the value and for the upstream of every node, given those of forward and backward."""
+    adjoints: list[Any] = [0.0 if a is None else a for a in gradients.adjoints]
+    value_spread, adjoint_spread = ([np.zeros(shape) for shape in plan.shapes] for _ in range(2))
+    for rounding in _roundings(plan):
+        drawn = forward(plan, inputs, perturb=rounding)
+        sent = backward(plan, drawn, adjoints[plan.graph.output], perturb=rounding).adjoints
+        for i in range(len(plan.shapes)):
+            value_spread[i] = np.fmax(value_spread[i], _moved(values[i], drawn[i]))
+            if sent[i] is not None:
+                adjoint_spread[i] = np.fmax(adjoint_spread[i], _moved(adjoints[i], sent[i]))
+    return (
+        [_granted(plan, *of) for of in zip(value_spread, values, strict=True)],
+        [_granted(plan, *of) for of in zip(adjoint_spread, adjoints, strict=True)],
+    )
+
+
+def _roundings(plan: Plan) -> list[Rounding]:
+    roundoff = float(np.finfo(plan.dtype).eps) / 2
+    draws = DRAWS if len(plan.shapes) <= LARGE else DRAWS_LARGE
+    roundings = [Rounding(2 * roundoff, plan.dtype, seed=draw) for draw in range(draws)]
+    return roundings + [Rounding(2 * roundoff, plan.dtype, direction=direction) for direction in (1, -1)]
+
+
+def _moved(number: Any, drawn: Any) -> Array:
+    ours, other = np.asarray(number, dtype=np.float64), np.asarray(drawn, dtype=np.float64)
+    with np.errstate(all="ignore"):
+        # Where rounding can carry a finite number to NaN, it can carry it anywhere.
+        return np.where(np.isfinite(ours) & ~np.isfinite(other), np.inf, np.abs(ours - other))
+
+
+def _granted(plan: Plan, spread: Array, number: Any) -> Array:
+    info = np.finfo(plan.dtype)
+    size = np.abs(np.asarray(number, dtype=np.float64))
+    least = QUICK * float(info.eps) / 2 * size + 4 * float(info.smallest_subnormal)
+    return np.asarray(SAFETY * spread + least)

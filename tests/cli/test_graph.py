@@ -109,8 +109,8 @@ def test_a_leading_minus_and_a_program_from_standard_input():
 
 
 def test_notes_go_to_standard_error():
-    found = run("cross_entropy(z, y)", "z=randn(2,3)", "y=[0,1]")
-    assert "y holds integers" in found.stderr
+    found = run("cross_entropy(z, y)", "z=randn(2,3)", "y=[true,false]")
+    assert "y holds integers or booleans" in found.stderr
     assert "note" not in found.stdout
 
 

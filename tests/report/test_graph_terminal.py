@@ -4,9 +4,9 @@ from io import StringIO
 import numpy as np
 import pytest
 
-from gradtool.report import DRAWN, Page
-from gradtool.report.graph_lanes import ASCII
-from gradtool.report.graph_terminal import MOST_NODES, PLAIN_SIGNS, Signs, brief, render_graph, shortened
+from gradtool.report import Page
+from gradtool.report.graph_drawing import MOST_NODES
+from gradtool.report.graph_terminal import render_graph
 from gradtool.results import (
     Diagnostic,
     EdgeResult,
@@ -111,11 +111,6 @@ def test_the_first_example_exactly(make, page):
 @pytest.mark.parametrize("page", [{}, {"width": 80}, {"width": 120}])
 def test_the_first_example_exactly_in_ascii(make, page):
     assert rendered(example(make), unicode=False, **page) == IN_ASCII
-
-
-def test_the_signs_are_those_that_a_stream_is_asked_for():
-    assert set("".join(Signs()) + "".join(map(chr, ASCII))) == set(DRAWN)
-    assert "".join(PLAIN_SIGNS).isascii()
 
 
 def test_an_edge_twice_to_the_same_node(make):
@@ -387,32 +382,3 @@ def test_a_long_difference_is_shown_by_its_beginning(make):
     found = example(make, difference=difference(make, pairs, pairs[0]))
     assert "7 of 507 nodes left out; --full shows them" in rendered(found)
     assert rendered(found, full=True).count("here alone") == MOST_NODES + 9
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (2.0, "2"), (np.array(-1e-9), "-1e-09"), (np.array([1.0, 2.0]), "[1,2]"), (np.zeros((0, 3)), "(0, 3) empty"),
-        (np.ones((5, 5)), "(5, 5) all 1"), (np.arange(4.0) / 3, "[0,0.333333,0.666667,1]"),
-        (np.arange(5.0) / 3, "(5,) norm 1.82574"), (np.full(30, np.nan), "(30,) nowhere finite"),
-        (np.array([np.inf, *np.ones(24)]), "(25,) norm 4.89898, 1 not finite"),
-    ],
-)  # fmt: skip
-def test_brief(value, text):
-    assert brief(value) == text
-
-
-def test_in_full_an_array_is_all_there():
-    assert brief(np.arange(30.0), full=True).count(",") == 29
-
-
-@pytest.mark.parametrize(
-    ("text", "width", "shown"),
-    [
-        ("x+y", 3, "x+y"), ("x+1234.5678", 8, "x+…"), ("x+1.5e-10*y", 10, "x+1.5e-10…"), ("x+1.5e-10*y", 9, "x+…"),
-        ("a_long_name", 6, "a_lon…"), ("1234567", 5, "…"), ("sin(alpha)+1", 8, "sin(…"), ("日本語の名前", 7, "日本語…"),
-        ("1.5e-10", 4, "…"), ("x2-3", 3, "x2…"),
-    ],
-)  # fmt: skip
-def test_shortened_between_words(text, width, shown):
-    assert shortened(text, width) == shown
