@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,7 @@ class Examination:
         self.calling = calling
         self.calling_index = case.callings.index(calling) if calling in case.callings else 0
         self.settings = settings
+        self.wrt = tuple(name for name in case.wrt if is_float(case.values[name]))
         self.caller = Caller(calling, target.generators, settings.seed)
         self.rng = np.random.default_rng([settings.seed, 4099])
         self.unusable: str | None = None
@@ -71,10 +73,6 @@ class Examination:
         self.hygiene: list[Hygiene] = []
         self.gradients: dict[str, GradientResult] = {}
         self.looks: list[Look] = []
-
-    @property
-    def wrt(self) -> tuple[str, ...]:
-        return tuple(name for name in self.case.wrt if is_float(self.case.values[name]))
 
     @property
     def verdict(self) -> Verdict:
@@ -145,7 +143,7 @@ class Examination:
         for output in outputs:
             u = np.asarray(self.rng.standard_normal(np.shape(output)))
             u = np.asarray(u + np.copysign(0.3, u))
-            if u.size > 1 and ((u > 0).all() or (u < 0).all()):
+            if u.size > 1 and np.count_nonzero(u > 0) in (0, u.size):
                 u.ravel()[0] *= -1
             kind = np.asarray(output).dtype
             drawn.append(u.astype(kind) if kind.kind == "f" else u)
@@ -195,10 +193,10 @@ class Examination:
         look = self.looks[0]
         if look.raised is not None:
             return
-        self._ignores = self._ignores_upstream(look)
+        ignores = self._ignores_upstream(look)
         zeros = frozenset(name for name, found in look.judgements.items() if found.is_zero)
         trial = Trial(
-            self.caller, self.case.values, self.wrt, look.judge.upstream, look.gradients, self._ignores, zeros
+            self.caller, self.case.values, self.wrt, look.judge.upstream, look.gradients, ignores, zeros
         )  # fmt: skip
         self.hygiene = find_hygiene(trial)
         if self.verdict is Verdict.WRONG:
@@ -206,8 +204,6 @@ class Examination:
         for chosen in self._points():
             if self._turned_by(chosen):
                 return
-
-    _ignores = False
 
     def _ignores_upstream(self, look: Look) -> bool:
         """Whether a gradient is WRONG and the same for another upstream."""
@@ -237,7 +233,7 @@ class Examination:
     def _turned_by(self, chosen: Chosen) -> bool:
         """Whether a point that gradtool chose shows that a gradient is WRONG. What raises there is left alone."""
         point = Point(chosen.kind, _shown(chosen.values, self.wrt), chosen.label)
-        look = self._look_at(chosen.values, point, ties=self._places(chosen))
+        look = self._look_at(chosen.values, point, ties=self._places(chosen) if chosen.ties else ())
         if look is None:
             return False
         wrong = {name: j for name, j in look.judgements.items() if j.verdict is Verdict.WRONG}
@@ -251,7 +247,7 @@ class Examination:
     def _places(self, chosen: Chosen) -> list[tuple[int, ...]]:
         """The ties of a chosen point as places in all inputs of ``wrt``, one after the other."""
         sizes = [np.size(self.case.values[name]) for name in self.wrt]
-        first = dict(zip(self.wrt, np.cumsum([0, *sizes[:-1]]).tolist(), strict=True))
+        first = dict(zip(self.wrt, accumulate(sizes[:-1], initial=0), strict=True))
         return [tuple(first[name] + k for name, k in tie) for tie in chosen.ties]
 
     def _look_at(

@@ -36,7 +36,7 @@ class Run(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class PlainRun:
     """A ``Run`` made of forward's outputs and a function that takes the upstream gradients."""
 

@@ -366,3 +366,59 @@ def test_a_wrong_derivative_in_a_large_program_is_wrong(references, monkeypatch)
             gradtool.parse("sum(tanh(A@A@x/10))"), inputs, references=references, max_symbolic=1000
         )
         assert result["A"].verdict is Verdict.WRONG, result["A"].reason
+
+
+# Second order ------------------------------------------------------------------------------------------------------
+
+SECOND = gradtool.parse("x^2*y")
+
+
+def test_forward_mode():
+    assert gradtool.jvp(SECOND, {"x": 3, "y": 2}, {"x": 1}) == (18.0, 12.0)
+    assert gradtool.jvp(SECOND, {"x": 3, "y": 2}, {"x": 1, "y": 10}) == (18.0, 102.0)
+    assert gradtool.jvp(SECOND, {"x": 3, "y": 2}, {}) == (18.0, 0.0)
+    value, moved = gradtool.jvp(gradtool.parse("W@x"), {"W": np.eye(2), "x": [1, 2]}, {"W": [[0, 1], [1, 0]]})
+    assert (value.tolist(), moved.tolist()) == ([1.0, 2.0], [2.0, 1.0])
+
+
+def test_hessians_and_their_products():
+    assert gradtool.hessian(SECOND, {"x": 3, "y": 2}) == {"x": {"x": 4.0, "y": 6.0}, "y": {"x": 6.0, "y": 0.0}}
+    assert gradtool.hessian(SECOND, {"x": 3, "y": 2}, wrt=["x"]) == {"x": {"x": 4.0}}
+    assert gradtool.hessian_vector_product(SECOND, {"x": 3, "y": 2}, {"x": 1, "y": 10}) == {"x": 64.0, "y": 6.0}
+    assert gradtool.hessian_vector_product(SECOND, {"x": 3, "y": 2}, {"y": 10}, wrt=["x"]) == {"x": 60.0}
+    found = gradtool.hessian(gradtool.parse("x^3"), {"x": [1, 2]}, upstream=[1, 10])
+    assert found["x"]["x"].tolist() == [[6, 0], [0, 120]]
+
+
+@pytest.mark.parametrize(
+    ("vectors", "said"),
+    [
+        ({"z": 1}, "no input 'z'"),
+        ({"x": [1, 2]}, r"the vector of x has shape \(2,\), but x has shape \(\)"),
+        ({"m": 1}, "m cannot move"),
+    ],
+)
+@pytest.mark.parametrize("function", [gradtool.jvp, gradtool.hessian_vector_product])
+def test_vectors_that_do_not_fit(function, vectors, said):
+    with pytest.raises(InputError, match=said):
+        function(gradtool.parse("where(m, x, 2)"), {"x": 1.0, "m": True}, vectors)
+
+
+def test_a_hessian_that_is_too_large():
+    with pytest.raises(InputError, match="4 x 4 = 16 entries, more than the limit of 15"):
+        gradtool.hessian(gradtool.parse("sum(x)"), {"x": np.ones(4)}, max_hessian=15)
+    with pytest.raises(InputError, match="--max-hessian"):
+        gradtool.evaluate(gradtool.parse("sum(x)"), {"x": np.ones(4)}, hessian=True, max_hessian=15)
+    with pytest.raises(InputError, match="float64"):
+        gradtool.evaluate(SECOND, {"x": 1, "y": 1}, hessian=True, dtype="float32")
+
+
+@pytest.mark.parametrize("x", [math.inf, math.nan, [1.0, math.inf], [1e200, 1e-200], 1e160, 1e-320])
+@pytest.mark.parametrize("program", ["exp(x)", "x^2", "norm(x)", "log(x/3)", "tan(x)", "log(exp(x)+exp(1))", "sqrt(x*x)"])
+def test_a_hessian_is_never_wrong_where_arithmetic_ends(program, x):
+    result = gradtool.evaluate(gradtool.parse(program), {"x": x}, upstream="ones", hessian=True)
+    assert result.hessian.verdict is not Verdict.WRONG, [b.reason for b in result.hessian.blocks]
+
+
+def test_a_plain_result_has_no_hessian():
+    assert gradtool.evaluate(SECOND, {"x": 1, "y": 1}).hessian is None

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 import gradtool
 from gradtool.cli import options
@@ -109,6 +108,8 @@ def _value(text: str, name: str, point: PointOptions) -> Any:
     if plain in ("None", "true", "false", "True", "False"):
         return {"none": None, "true": True, "false": False}[plain.lower()]
     if plain.startswith("[") and presets.role(name) in ("label", "mask"):
+        import numpy as np
+
         with contextlib.suppress(ValueError):  # What is wrong with it is said below.
             found = np.asarray(json.loads(plain))
             if found.dtype.kind in "biu":

@@ -164,7 +164,7 @@ def _rules(program: Program, node: int, operation: str, position: int) -> Iterat
         yield "moved", "the gradient of np.roll is not shifted back", fix, _as_it_came
     elif operation in ("flip", "sort"):
         yield "moved", f"the gradient of {operation} is not put back in order", "put it back in order", _as_it_came
-    elif operation in ("take", "scatter", "index"):
+    elif operation in ("take", "scatter", "index", "pad"):
         for axis in range(program.values[program.graph.arguments[node][position]].ndim):
             for step in (1, -1, 2, -2):
                 message = f"an index is off by {step} along axis {axis}"

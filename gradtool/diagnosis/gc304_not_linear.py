@@ -31,7 +31,8 @@ LINEAR = 1e-5
 UNITS = 64
 """Units of roundoff by which a precision lower than that breaks it."""
 ZERO = 1e-7
-DRAWS = 3
+DRAWS = 8
+SCALES = (2.0**-20, 2.0**20)
 
 
 def find(trial: Trial) -> Iterator[str]:
@@ -77,16 +78,19 @@ def _in_double(gradients: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _rounding(trial: Trial, name: str, upstream: list[np.ndarray], gradient: np.ndarray) -> float:
-    """How far the gradient moves where the upstream gradients change in their last digit: much, where large parts cancel."""
-    rng, moved = np.random.default_rng(314159), 0.0
-    for _ in range(DRAWS):
-        nudged = [
-            np.asarray(u * (1 + np.finfo(u.dtype).eps * rng.choice((-1.0, 1.0), size=u.shape)), dtype=u.dtype)
-            for u in upstream
-        ]
-        again = _float(trial, nudged).get(name, gradient)
-        moved = max(moved, _largest(again - gradient))
-    return moved
+    """How far the gradient is from being proportional to the upstream gradients, where these are all tiny and where they are
+    all large: the less of the two. Where large parts cancel, what is left is rounding at any scale; what clips, normalizes or
+    drops upstream gradients is proportional, or next to nothing, at one of them."""
+    rng, moved = np.random.default_rng(314159), []
+    for scale in SCALES:
+        plain = _float(trial, [np.asarray(u * scale, dtype=u.dtype) for u in upstream]).get(name, gradient)
+        apart = 0.0
+        for _ in range(DRAWS):
+            factor = scale * float(rng.uniform(0.5, 2.0))
+            again = _float(trial, [np.asarray(u * factor, dtype=u.dtype) for u in upstream]).get(name, gradient)
+            apart = max(apart, _largest(again / factor - plain / scale))
+        moved.append(apart)
+    return min(moved)
 
 
 def _roundoff(trial: Trial, name: str) -> float:

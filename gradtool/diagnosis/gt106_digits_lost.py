@@ -20,7 +20,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradtool.diagnosis.health import Health
 from gradtool.results import Diagnostic
@@ -30,37 +29,17 @@ THRESHOLDS: Mapping[str, float] = {"digits": 4}
 
 def find(health: Health, thresholds: Mapping[str, float]) -> Iterator[Diagnostic]:
     """One finding for each node that has lost ``digits`` more digits than any of its arguments had."""
-    graph, plan = health.plan.graph, health.plan
-    roundoff = float(np.finfo(plan.dtype).eps) / 2
-    lost: dict[int, float] = {}
-    for i in range(graph.output + 1):
-        exact = health.exact(i)
-        if exact is None or plan.operations[i] is None:
+    graph, roundoff = health.plan.graph, float(np.finfo(health.plan.dtype).eps) / 2
+    for i, lost in health.lost_digits.items():
+        if lost < thresholds["digits"]:
             continue
-        lost[i] = _digits_lost(health.value(i), exact, roundoff)
-        inherited = max((lost.get(a, 0.0) for a in graph.arguments[i]), default=0.0)
-        if lost[i] - inherited >= thresholds["digits"]:
-            kept = max(0.0, -np.log10(roundoff) - lost[i])
+        inherited = max((health.lost_digits.get(a, 0.0) for a in graph.arguments[i]), default=0.0)
+        if lost - inherited >= thresholds["digits"]:
+            kept = max(0.0, -np.log10(roundoff) - lost)
             yield Diagnostic(
                 "GT106",
                 "warning",
-                f"{health.label(i)} loses {lost[i]:.0f} digits to cancellation: "
+                f"{health.label(i)} loses {lost:.0f} digits to cancellation: "
                 f"{kept:.0f} of {-np.log10(roundoff):.0f} are right",
                 i,
             )
-
-
-def _digits_lost(value: NDArray[np.float64], exact: NDArray[np.float64], roundoff: float) -> float:
-    """Decimal digits between the error of ``value`` and one rounding, for the worst entry; measured against the largest
-    entry, since a small entry beside large ones may be honest rounding of a sum."""
-    finite = np.isfinite(value) & np.isfinite(exact)
-    if not finite.any():
-        return 0.0
-    error = np.abs(value[finite] - exact[finite])
-    scale = float(np.max(np.abs(exact[finite])))
-    if scale == 0:
-        scale = float(np.max(np.abs(value[finite])))
-    worst = float(np.max(error))
-    if worst == 0 or scale == 0:
-        return 0.0
-    return float(min(max(np.log10(worst / (scale * roundoff)), 0.0), -np.log10(roundoff)))

@@ -60,6 +60,32 @@ class Health:
             return size
         return size * float(np.sqrt(np.sum((found.astype(np.float64) / size) ** 2)))
 
+    def at_precision(self, ratio: float) -> float:
+        """A threshold given for double precision, brought to that of the run: the same share of its digits, so that half of
+        sixteen stays half of seven."""
+        return float(ratio ** (np.log(np.finfo(self.plan.dtype).eps) / np.log(np.finfo(np.float64).eps)))
+
+    @cached_property
+    def lost_digits(self) -> dict[int, float]:
+        """Decimal digits that the value of a node lacks, for every operation whose exact value is known."""
+        roundoff = float(np.finfo(self.plan.dtype).eps) / 2
+        lost: dict[int, float] = {}
+        for i in range(self.plan.graph.output + 1):
+            exact = self.exact(i)
+            if exact is not None and self.plan.operations[i] is not None:
+                lost[i] = digits_lost(self.value(i), exact, roundoff)
+        return lost
+
+    @cached_property
+    def passing(self) -> dict[str, list[int]]:
+        """The nodes that a gradient reaches on its way to an input, by the name of their operation."""
+        found: dict[str, list[int]] = {}
+        adjoints, live = self.gradients.adjoints, self.plan.live
+        for i, operation in enumerate(self.plan.operations):
+            if operation is not None and live[i] and adjoints[i] is not None:
+                found.setdefault(operation.name, []).append(i)
+        return found
+
     @cached_property
     def layers(self) -> list[tuple[int, float]]:
         """(node, norm of its upstream) for what a person would call the layers, from the output down.
@@ -89,6 +115,22 @@ class Health:
             return text
         name = self.plan.graph.names.get(i)
         return f"n{i}, {name} = {text}" if name else f"n{i} = {text}"
+
+
+def digits_lost(value: NDArray[np.float64], exact: NDArray[np.float64], roundoff: float) -> float:
+    """Decimal digits between the error of ``value`` and one rounding, for the worst entry; measured against the largest
+    entry, since a small entry beside large ones may be honest rounding of a sum."""
+    finite = np.isfinite(value) & np.isfinite(exact)
+    if not finite.any():
+        return 0.0
+    error = np.abs(value[finite] - exact[finite])
+    scale = float(np.max(np.abs(exact[finite])))
+    if scale == 0:
+        scale = float(np.max(np.abs(value[finite])))
+    worst = float(np.max(error))
+    if worst == 0 or scale == 0:
+        return 0.0
+    return float(min(max(np.log10(worst / (scale * roundoff)), 0.0), -np.log10(roundoff)))
 
 
 class HealthRule(NamedTuple):

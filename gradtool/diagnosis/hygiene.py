@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,20 @@ from gradtool.verdict.caller import Caller, Handed, UserCodeError
 Array = NDArray[Any]
 CLOSE = 1e-9
 """Two results of one computation, done in another order of summation, differ by less than this share of their size."""
+
+
+class Watched(NamedTuple):
+    """A forward and its backward: all that was handed to them, with copies of what it held before backward ran, and what came
+    out, with copies of what it held right then."""
+
+    handed: Handed
+    upstream: Sequence[Array]
+    inputs: Mapping[str, Array]
+    """What the inputs held before."""
+    kept: Mapping[str, tuple[Array, Array]]
+    """The arrays that forward kept, by their place, and what they held before."""
+    gradients: Mapping[str, Array]
+    copies: Mapping[str, Array]
 
 
 @dataclass(eq=False)
@@ -54,6 +69,21 @@ class Trial:
     def again(self, upstream: Sequence[Array]) -> Mapping[str, Any]:
         """The gradients for another upstream, of a fresh forward."""
         return self.caller.gradients(self.values, upstream)
+
+    @cached_property
+    def watched(self) -> Watched:
+        """A forward and its backward for ``upstream``, run when first asked for. Raises ``UserCodeError``."""
+        handed = self.forward()
+        inputs = {name: np.array(value) for name, value in handed.values.items() if isinstance(value, np.ndarray)}
+        kept = {place: (array, np.array(array)) for place, array in arrays_in(handed.run.kept).items()}
+        upstream = [np.array(u) for u in self.upstream]
+        gradients = self.arrays(self.caller.backward(handed, upstream))
+        return Watched(handed, upstream, inputs, kept, gradients, {n: np.array(g) for n, g in gradients.items()})
+
+    @cached_property
+    def repeated(self) -> Mapping[str, Array]:
+        """The gradients for ``upstream`` of one more forward, run after the one that is watched. Raises ``UserCodeError``."""
+        return {name: np.array(g) for name, g in self.arrays(self.again(self.upstream)).items()}
 
     def arrays(self, gradients: Mapping[str, Any]) -> dict[str, Array]:
         """Those gradients that are arrays of numbers."""
@@ -96,13 +126,17 @@ def find_hygiene(trial: Trial) -> list[Hygiene]:
 
 def changed(before: Array, after: Array) -> bool:
     """Whether an array has other contents than it had; NaN is the same as NaN."""
-    return before.shape != after.shape or not bool(np.array_equal(before, after, equal_nan=before.dtype.kind == "f"))
+    if np.array_equal(before, after):
+        return False
+    return before.dtype.kind != "f" or not np.array_equal(before, after, equal_nan=True)
 
 
 def differs(one: Array, other: Array) -> bool:
     """Whether two results differ by more than the order of a summation explains."""
     if one.shape != other.shape:
         return True
+    if np.array_equal(one, other):
+        return False
     a, b = one.astype(np.float64), other.astype(np.float64)
     unit = max([CLOSE, *(64 * float(np.finfo(x.dtype).eps) for x in (one, other) if x.dtype.kind == "f")])
     scale = float(np.max(np.abs(a[np.isfinite(a)]), initial=0.0))

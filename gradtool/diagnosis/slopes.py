@@ -317,6 +317,7 @@ def _turned(at: At) -> Array:
 
 
 TWICE = "is applied twice"
+MEANT = 'where the gradient is meant to go straight through, declare it in the configuration: intentional = "why"'
 WRONG: tuple[tuple[str, Form], ...] = (
     ("is taken at the output in place of the input", _at_output),
     ("is written for the output and given the input", _output_formula),
@@ -377,6 +378,12 @@ def _is_flat(program: Program, i: int) -> bool:
     return operation is not None and operation.derivative == "0"
 
 
+def _is_zero(program: Program, part: Edge | Block) -> bool:
+    """Whether a part is constant piece by piece, as rounding is, so that its derivative is 0 by what it does."""
+    inside = program.inside(part) if isinstance(part, Block) else [part[0]]
+    return any(_is_flat(program, i) for i in inside) and not slope(program, part).any()
+
+
 def others(program: Program, part: Edge | Block) -> list[int]:
     """Other nodes of the same shape, inputs first: what somebody may have taken by mistake."""
     shape = value_in(program, part).shape
@@ -392,7 +399,10 @@ def forms(program: Program, slope_: Slope, kind: Kind) -> Iterator[tuple[str, st
     """(message, fix, form) of the local derivatives that may stand in the place of the right one."""
     what = slope_.what
     if kind == "missing":
-        yield f"matches when {what} is left out", f"multiply by {what}", _form(lambda at: np.ones_like(at.d))
+        fix = f"multiply by {what}"
+        if _is_zero(program, slope_.parts[0]):
+            fix += f", which is 0; {MEANT}"
+        yield f"matches when {what} is left out", fix, _form(lambda at: np.ones_like(at.d))
     elif kind == "wrong":
         piecewise = is_piecewise_constant(program, slope_)
         for words, form in WRONG:

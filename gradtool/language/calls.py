@@ -31,8 +31,15 @@ class Fail(Protocol):
     def __call__(self, message: str, span: Span, hint: str | None = None) -> NoReturn: ...
 
 
+class Text(str):
+    """A text that was written in quotes, to tell it from a word."""
+
+    __slots__ = ()
+
+
 class Given(NamedTuple):
-    """An argument as written: a node, a list of nodes (a tuple) or a word. Its nodes are ``first`` to ``stop - 1``."""
+    """An argument as written: a node, a list of nodes (a tuple), a word or a ``Text``. Its nodes are ``first`` to
+    ``stop - 1``."""
 
     keyword: str | None
     value: int | list[int] | str
@@ -81,6 +88,8 @@ def call(
         if not isinstance(slot, Parameter):
             if not isinstance(argument.value, int):
                 hint = "an array is written [1, 2]" if isinstance(argument.value, list) else signatures(operations)
+                if isinstance(argument.value, Text) and not any(map(comes_first, operation.parameters)):
+                    hint = "names are written without quotes"
                 fail(f"{callee.name} takes an array here", argument.span, hint)
             arrays[slot] = argument.value
     if not operation.variadic:
@@ -117,7 +126,13 @@ def _assign(
     def complain(message: str, place: Span) -> NoReturn:
         fail(f"{callee.name} {message}", place, f"write {signatures(callee.operations)}")
 
-    for position, argument in enumerate(given):
+    # A text can only be what a text is asked for, so it stands before the arrays and does not count as one of them.
+    text = next((parameter for parameter in parameters if parameter.kind == "text"), None)
+    leading = text is not None and bool(given) and given[0].keyword is None and isinstance(given[0].value, Text)
+    if text is not None and leading:
+        slots.append((text, given[0]))
+        taken.add(text.name)
+    for position, argument in enumerate(given[leading:]):
         keyword = argument.keyword
         if keyword is None:
             if operation.variadic or position < len(declared):
@@ -139,6 +154,8 @@ def _assign(
         arrays = sum(isinstance(slot, int) for slot, _ in slots)
         if arrays < sum(a.default is None for a in declared):
             complain(f"takes {_how_many(operation)}, found {arrays or 'none'}", span)
+        if text is not None and text.default is REQUIRED and text.name not in taken:
+            complain(f"needs its {text.name}, a text in quotes", span)
         return slots
     missing = [quote(name) for name in _required(operation) if name not in taken]
     if missing:
@@ -154,9 +171,9 @@ def _required(operation: Operation) -> list[str]:
 
 def _how_many(operation: Operation) -> str:
     """``at least 2 arrays``, ``1 to 3 arguments``."""
-    least, most = len(_required(operation)), len(operation.arguments) + len(operation.parameters)
     if operation.variadic:
-        return f"at least {count(least, 'array')}"
+        return f"at least {count(sum(argument.default is None for argument in operation.arguments), 'array')}"
+    least, most = len(_required(operation)), len(operation.arguments) + len(operation.parameters)
     return count(most, "argument") if least == most else f"{least} to {most} arguments"
 
 
@@ -227,22 +244,37 @@ def signatures(operations: Sequence[Operation]) -> str:
 
 def signature(operation: Operation) -> str:
     """How to call an operation: ``clip(x, min=-inf, max=inf)``."""
-    parts = [
+    parts = [f"'{parameter.name}'" for parameter in operation.parameters if comes_first(parameter)]
+    parts += [
         argument.name if argument.default is None else f"{argument.name}={show_parameter(float(argument.default))}"
         for argument in operation.arguments
     ]
     if operation.variadic:
         parts.append("...")
     parts += [
-        p.name if p.default is REQUIRED else f"{p.name}={show_parameter(p.default)}" for p in operation.parameters
+        p.name if p.default is REQUIRED else f"{p.name}={show_parameter(p.default)}"
+        for p in operation.parameters
+        if not comes_first(p)
     ]
     return f"{operation.call or operation.name}({', '.join(parts)})"
 
 
+def comes_first(parameter: Parameter) -> bool:
+    """Whether a call has this parameter before its arrays, as ``einsum('ij->ji', x)`` has."""
+    return parameter.kind == "text" and parameter.default is REQUIRED
+
+
+def show_text(text: str) -> str:
+    """A text as a program writes it. (No text has quotes of both kinds.)"""
+    return f'"{text}"' if "'" in text else f"'{text}'"
+
+
 def show_parameter(value: Any) -> str:
-    """A parameter as a program writes it."""
+    """A parameter as a program writes it; a text in quotes is for ``show_text``."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, tuple) and any(isinstance(row, tuple) for row in value):
+        return str([list(row) for row in value]).replace(" ", "")
     if isinstance(value, tuple):
         inside = ",".join(map(str, value))
         return f"({inside},)" if len(value) == 1 else f"({inside})"
@@ -254,6 +286,12 @@ def show_parameter(value: Any) -> str:
 def _convert(builder: GraphBuilder, callee: Callee, parameter: Parameter, given: Given, fail: Fail) -> Any:
     """The value of a parameter, of the type its kind asks for."""
     name, kind, value = f"{parameter.name} of {callee.name}", parameter.kind, given.value
+    if kind == "text" or isinstance(value, Text):
+        if isinstance(value, Text) and kind == "text":
+            return str(value)
+        quoted = isinstance(value, Text)
+        instead = "names are written without quotes" if quoted else f"write {signatures(callee.operations)}"
+        fail(f"{name} must be {_KINDS[kind]}", given.span, instead)
     if isinstance(value, str):
         if value == "None" and kind != "word":
             return None
@@ -280,16 +318,20 @@ def _convert(builder: GraphBuilder, callee: Callee, parameter: Parameter, given:
         if text in parameter.words:
             return text
         fail(f"{name} must be one of {', '.join(parameter.words)}, found {text}", given.span)
-    wholes = _wholes(numbers) if kind in ("int", "axes", "shape") else None
+    wholes = _wholes(numbers, kind == "ints") if kind in ("int", "axes", "shape", "ints") else None
     if wholes is None or (kind == "int" and isinstance(wholes, tuple)):
         fail(f"{name} must be {_KINDS[kind]}", given.span, f"write {signatures(callee.operations)}")
     return (wholes,) if kind == "shape" and isinstance(wholes, int) else wholes
 
 
-def _wholes(numbers: Any) -> int | tuple[int, ...] | None:
-    """A float as an int, a list or 1-D array of them as a tuple of ints; None where one is not whole."""
+def _wholes(numbers: Any, rows: bool = False) -> Any:
+    """A float as an int, a list or 1-D array of them as a tuple of ints; with ``rows`` a 2-D array as a tuple of such
+    tuples. None where one is not whole."""
     if isinstance(numbers, float):
         return whole(numbers)
+    if rows and isinstance(numbers, np.ndarray) and numbers.ndim == 2:
+        tuples = tuple(map(_wholes, numbers))
+        return None if None in tuples else tuples
     if isinstance(numbers, np.ndarray):
         numbers = numbers.tolist() if numbers.ndim == 1 else [None]
     found = [whole(number) for number in numbers]
@@ -302,7 +344,9 @@ _KINDS = {
     "bool": "true or false",
     "axes": "a whole number, a tuple of them, or None",
     "shape": "a whole number or a tuple of them, as in (3, 2)",
+    "ints": "a whole number, a tuple of them, or rows of them, as in [[1, 2], [0, 3]]",
     "word": "a word",
+    "text": "a text in quotes",
 }
 
 
@@ -371,7 +415,8 @@ def _generated(
 ) -> int:
     values: list[Any] = []
     for argument in given:
-        assert not isinstance(argument.value, str)
+        if isinstance(argument.value, str):
+            fail(f"{callee.name} takes constant numbers", argument.span, None)
         nodes = argument.value if isinstance(argument.value, list) else [argument.value]
         numbers = [constant_value(builder, node) for node in nodes]
         if not all(isinstance(number, float) for number in numbers):

@@ -15,10 +15,11 @@ The grammar, in EBNF. Ends of lines inside brackets are blanks, and so is all fr
     atom       = number | name | "(" expression ")" | array | call ;
     array      = "[" [ expression { "," expression } [ "," ] ] "]" ;
     call       = name "(" [ argument { "," argument } [ "," ] ] ")" ;
-    argument   = [ name "=" ] ( expression | tuple | word ) ;
+    argument   = [ name "=" ] ( expression | tuple | word | text ) ;
     tuple      = "(" [ expression "," [ expression { "," expression } [ "," ] ] ] ")" ;
     constant   = expression ;    (* of numbers alone *)
     word       = name ;          (* one that the parameter knows, such as inf, mean, true, None *)
+    text       = "'" { any character but "'" } "'" | '"' { any character but '"' } '"' ;    (* in one line *)
 
 A precedence parser with a stack of operators, a stack of operands and a stack of open brackets, so that depth costs
 memory and never the interpreter's stack. One pass, in time linear in the number of tokens.
@@ -39,6 +40,7 @@ from gradtool.language.calls import (
     Callee,
     Generator,
     Given,
+    Text,
     call,
     constant_value,
     defaults,
@@ -59,7 +61,7 @@ from gradtool.language.suggestions import (
     unclosed,
     unknown_function,
 )  # fmt: skip
-from gradtool.language.tokens import END, NAME, NUMBER, OPEN, SEPARATORS, Token, tokenize
+from gradtool.language.tokens import END, NAME, NUMBER, OPEN, SEPARATORS, TEXT, Token, tokenize
 from gradtool.ops import CALLS
 
 COMPARISON, SUM, PRODUCT, UNARY, POWER = range(1, 6)
@@ -310,7 +312,7 @@ class _Parser:
         if callee is None:
             generator, operations = self.generators.get(name), CALLS.get(name, ())
             if generator is None and not operations:
-                self._fail(*unknown_function(name, (start, end), self._is_value(name)))
+                self._fail(*unknown_function(name, (start, end), self._is_value(name), self.generators))
             callee = self.callees[name] = Callee(name, operations, generator)
         self.position += 1
         self._open(_CALL, start).callee = callee
@@ -345,6 +347,12 @@ class _Parser:
         elif frame.given and frame.given[-1].keyword is not None and kind != ")":
             message = "an argument without a name comes after one with a name"
             self._fail(message, (start, end), "put it first, or name it too")
+        if kind == TEXT:
+            frame.special = (Text(text), start, end)
+            self.position += 1
+            if tokens[self.position][0] not in (",", ")"):
+                raise expected(self.source, "',' or ')'", tokens[self.position])
+            return False
         if kind == NAME and tokens[position + 1][0] in (",", ")"):
             keyword = frame.keyword and frame.keyword[1]
             if any(is_word(p, text, keyword) for p in parameters_at(callee.operations, len(frame.given), keyword)):

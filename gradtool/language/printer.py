@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradtool.graph import CONSTANT, INPUT, Graph
-from gradtool.language.calls import REQUIRED, defaults, show_parameter
+from gradtool.language.calls import REQUIRED, comes_first, defaults, show_parameter, show_text
 from gradtool.language.parser import BINARY, COMPARISON, POWER, UNARY
 from gradtool.ops import REGISTRY
 
@@ -164,9 +164,13 @@ def _call_pieces(graph: Graph, node: int, spelled_out: bool) -> list[Piece]:
         if keyword and declared is not None:
             given.append(f"{declared.name}=")
         given.append((argument, 0))
+    first = [parameter.name for parameter in operation.parameters if comes_first(parameter)] if operation else []
+    given[:0] = [show_text(parameters[key]) for key in first]
     pieces = _listed(given)
     by_place = operation is not None and not operation.variadic and not keyword
     for key, value in parameters.items():
+        if key in first:
+            continue
         by_place = by_place and value is not None and defaults(name).get(key) is REQUIRED
         if by_place:
             pieces.append(f",{show_parameter(value)}")

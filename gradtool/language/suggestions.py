@@ -7,7 +7,19 @@ import difflib
 from collections.abc import Collection, Sequence
 
 from gradtool.language.errors import SourceError, Span
-from gradtool.language.tokens import CLOSE, END, ERROR, NAME, NEWLINE, NUMBER, OPEN, SEPARATORS, Token, describe_error
+from gradtool.language.tokens import (
+    CLOSE,
+    END,
+    ERROR,
+    NAME,
+    NEWLINE,
+    NUMBER,
+    OPEN,
+    SEPARATORS,
+    TEXT,
+    Token,
+    describe_error,
+)
 from gradtool.ops import CALLS
 
 Complaint = tuple[str, Span, str | None]
@@ -44,8 +56,9 @@ def nearest(name: str, known: Collection[str]) -> str | None:
     return found[0] if found else None
 
 
-def unknown_function(name: str, span: Span, is_value: bool) -> Complaint:
-    """The complaint about a call of what is no function. ``is_value``: the program or the user uses it as a value."""
+def unknown_function(name: str, span: Span, is_value: bool, generators: Collection[str] = ()) -> Complaint:
+    """The complaint about a call of what is no function. ``is_value``: the program or the user uses it as a value.
+    ``generators`` may be called here beside the operations."""
     if is_value:
         return f"{quote(name)} is a value, not a function", span, f"for a product write {name}*(...)"
     message = f"unknown function {quote(name)}"
@@ -53,7 +66,7 @@ def unknown_function(name: str, span: Span, is_value: bool) -> Complaint:
         return message, span, f"{name} makes values of inputs: write x here, and x={name}(...) beside the program"
     if name in _PICKING:
         return message, span, "an index is written in brackets, as in x[0] or x[1:3]"
-    near = _SYNONYMS.get(name) or nearest(name, CALLS)
+    near = _SYNONYMS.get(name) or nearest(name, [*generators, *CALLS])
     if near:
         return message, span, f"did you mean {near}?"
     return message, span, f"for a product write {name if len(name) < 20 else 'name'}*(...)"
@@ -125,7 +138,7 @@ def _found(source: str, token: Token) -> str:
 
 def expected(source: str, what: str, token: Token, hint: str | None = None) -> SourceError:
     """The complaint about a token where another was expected."""
-    if token[0] == ERROR:
+    if token[0] in (ERROR, TEXT):
         message, span, hint = describe_error(source, token)
         return SourceError(message, source, span, hint)
     return SourceError(f"expected {what}, found {_found(source, token)}", source, token[2:], hint)

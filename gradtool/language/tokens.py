@@ -12,6 +12,7 @@ import unicodedata
 
 NAME = "name"
 NUMBER = "number"
+TEXT = "text"
 NEWLINE = "newline"
 END = "end"
 ERROR = "error"
@@ -31,7 +32,8 @@ _TOKEN = re.compile(
       | ( \*\* | \.\.\. | [=!<>]= | [-+*/@^()\[\],;:.=<>] )                           # 4 operator
       | ( \r\n? | \n )                                                                # 5 end of a line
       | ( \Z )                                                                        # 6 end of the text
-      | ( . )                                                                         # 7 anything else
+      | ( '[^'\r\n]*' | "[^"\r\n]*" )                                                 # 7 text in quotes
+      | ( . )                                                                         # 8 anything else
     )
     """,
     re.VERBOSE | re.DOTALL,
@@ -40,13 +42,16 @@ _NUMBER_PREFIX = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
 
 OPEN = {"(": ")", "[": "]"}
 SEPARATORS = (";", NEWLINE, END)
+_BEFORE_TEXT = ("(", ",", "=")
+"""Where an argument begins: elsewhere a quote is taken for a prime, or a mistake."""
 CLOSE = {")": "(", "]": "["}
 
 
 def tokenize(source: str) -> list[Token]:
     """The tokens of a program; the last is of kind ``END`` or ``ERROR``. Ends of lines inside brackets are left out.
 
-    The text of a name is in NFKC form, as in Python: two spellings that look alike are one name.
+    The text of a name is in NFKC form, as in Python: two spellings that look alike are one name. That of a text in
+    quotes is what stands between them.
     """
     tokens: list[Token] = []
     append = tokens.append
@@ -84,6 +89,11 @@ def tokenize(source: str) -> list[Token]:
                 append((NEWLINE, "", start, end))
         elif group == 6:
             append((END, "", start, end))
+            break
+        elif group == 7 and tokens and tokens[-1][0] in _BEFORE_TEXT:
+            append((TEXT, text[1:-1], start, end))
+        elif group == 7:
+            append((ERROR, "", start, start + 1))
             break
         else:
             append((ERROR, "", start, end))
@@ -158,7 +168,7 @@ _QUOTES = "'\"`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2032\u2033\u00a
 
 
 def describe_error(source: str, token: Token) -> tuple[str, tuple[int, int], str | None]:
-    """Message, place and hint for a token of kind ``ERROR``."""
+    """Message, place and hint for a token of kind ``ERROR``, or one of kind ``TEXT`` where none can stand."""
     _, _, start, end = token
     text = source[start:end]
     span = (start, end)
@@ -166,11 +176,8 @@ def describe_error(source: str, token: Token) -> tuple[str, tuple[int, int], str
         return _describe_number(text, span)
     if text in _INSTEAD:
         return _unknown(text), span, _INSTEAD[text]
-    if text in _QUOTES:
-        before = source[:start][-1:]
-        transposed = text in "'\u2019\u2032" and (before.isalnum() or before in (")", "]"))
-        instead = "write .T for the transpose" if transposed else "names are written without quotes"
-        return f"found {text} but the language has no strings", span, instead
+    if text[0] in _QUOTES:
+        return _describe_quote(source, token)
     if len(text) > 1:
         return f"the language has no {text}", span, f"write the name again, as in x = x {text[:-1]} y"
     plain = unicodedata.normalize("NFKC", text)
@@ -185,6 +192,19 @@ def describe_error(source: str, token: Token) -> tuple[str, tuple[int, int], str
     elif category in ("Cf", "Cc", "Cs", "Co", "Cn"):
         hint = "delete it"
     return _unknown(text), span, hint
+
+
+def _describe_quote(source: str, token: Token) -> tuple[str, tuple[int, int], str | None]:
+    kind, _, start, _ = token
+    mark, before = source[start], source[:start][-1:]
+    span = (start, start + 1)
+    if mark in "'\u2019\u2032" and (before.isalnum() or before in (")", "]")):
+        return f"found {mark} where no text can stand", span, "write .T for the transpose"
+    if kind == ERROR and mark in "'\"" and source[:start].rstrip()[-1:] in _BEFORE_TEXT:
+        return f"the text after {mark} is never closed", span, f"add {mark} in the same line"
+    if mark not in "'\"":
+        return f"found {mark} where no text can stand", span, "names are written without quotes, texts in ' or \""
+    return f"found {mark} where no text can stand", span, "names are written without quotes"
 
 
 def _unknown(text: str) -> str:

@@ -122,9 +122,6 @@ class Product:
         return self.left.value(names) * self.right.value(names)
 
 
-NUMPY = Name("np")
-
-
 def numpy_call(function: str, *arguments: Expression, **named: Expression) -> Call:
     """``np.function(...)``."""
     return Call(Name(f"np.{function}"), arguments, tuple(named.items()))

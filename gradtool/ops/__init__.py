@@ -32,10 +32,13 @@ for _family in (  # A family may build on those before it.
     "activations",
     "reductions",
     "linear_algebra",
+    "contraction",
     "shaping",
     "softmax",
+    "attention",
     "losses",
     "normalization",
+    "convolution",
 ):
     _before = set(REGISTRY)
     import_module(f"gradtool.ops.{_family}")

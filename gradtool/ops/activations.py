@@ -200,7 +200,7 @@ def _selu_slope(_out: Any, x: Any) -> Array:
 unary(
     "selu", lambda x: _SELU_SCALE * np.where(np.greater(x, 0), x, _SELU_ALPHA * np.expm1(np.minimum(x, 0.0))),
     _selu_slope, "c x if x>0, else c alpha (e^x - 1), c = 1.0507, alpha = 1.67326", "c or c alpha e^x",
-    derivative_range="(0, 1.7580993409]", piece=_positive,
+    derivative_range="(0, 1.7580993408]", piece=_positive,
     symbolic=lambda S, x: S.number(_SELU_SCALE)
     * (S.maximum(x, 0) + S.number(_SELU_ALPHA) * (S.exp(S.minimum(x, 0)) - 1)),
     kinks=(
@@ -332,7 +332,8 @@ declare(
         name="gelu", arguments=(Argument("x"),),
         parameters=(Parameter("approximate", "word", "none", ("none", "tanh")),),
         forward=_gelu, local=(_gelu_slope,), formula="x Phi(x)", derivative="Phi(x) + x phi(x)",
-        derivative_range="[-0.128904145185, 1.128904145185]", symbolic=_gelu_exact,
+        derivative_range="[-0.128904145185, 1.128904145185] at ∓√2 (tanh: [-0.128993068659, 1.128993068659])",
+        symbolic=_gelu_exact,
         cases=(Case(((2, 3),), {"approximate": "none"}), Case(((2, 3),), {"approximate": "tanh"})),
         source="Hendrycks and Gimpel, Gaussian Error Linear Units, 2016",
     )

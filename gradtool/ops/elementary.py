@@ -204,10 +204,15 @@ unary(
     scalar=ScalarForm(math.acosh, lambda out, x: (1.0 / (math.sqrt(x - 1.0) * math.sqrt(x + 1.0)),)),
 )  # fmt: skip
 
+
+def _area_slope(x: Any) -> Array:
+    """1/(1-x²), NaN outside the domain."""
+    return inside(np.less_equal(np.abs(x), 1), np.divide(1.0, np.subtract(1.0, x) * np.add(1.0, x)))
+
+
 unary(
-    "atanh", np.arctanh,
-    lambda out, x: inside(np.less_equal(np.abs(x), 1), np.divide(1.0, np.subtract(1.0, x) * np.add(1.0, x))),
-    "artanh x", "1/(1-x²)", aliases=("arctanh",), derivative_range="[1, ∞)", domain=((-0.95, 0.95),),
+    "atanh", np.arctanh, lambda out, x: _area_slope(x), "artanh x", "1/(1-x²)", aliases=("arctanh",),
+    derivative_range="[1, ∞)", domain=((-0.95, 0.95),),
     scalar=ScalarForm(math.atanh, lambda out, x: (1.0 / ((1.0 - x) * (1.0 + x)) if abs(x) <= 1 else math.nan,)),
 )  # fmt: skip
 

@@ -134,6 +134,18 @@ def determinant(matrix: Array) -> float:
     return rounded(found, 1, sum(exponents))
 
 
+def log_determinant(matrix: Array) -> float:
+    """The logarithm of the determinant's magnitude, to the last digit also where that is nearly 1; -inf for 0."""
+    numbers, exponents = integers(matrix)
+    found = abs(eliminate(numbers, np.empty((len(matrix), 0), dtype=object))[0])
+    if found == 0:
+        return -math.inf
+    # A power of two times a number between 2/3 and 4/3.
+    power = found.bit_length()
+    power -= 3 * found < 2 << power
+    return math.log1p((found - (1 << power)) / (1 << power)) + (power + sum(exponents)) * math.log(2)
+
+
 def cofactors(matrix: Array, factor: float) -> Array:
     """``factor`` times the matrix of cofactors (the gradient of the determinant), every entry correctly rounded, of
     singular matrices too."""

@@ -105,6 +105,10 @@ def _product_rule(i: int, shapes: Sequence[Shape]) -> str:
     return "outer({a}, {upstream})" if ranks == [1, 2] else "{a}.T @ {upstream}"
 
 
+def _product_work(shapes: Sequence[Shape], settled: Resolved) -> int:
+    return prod(settled.shape) * (2 * shapes[0][-1] - 1)
+
+
 def _pair_cases(*shapes: tuple[Shape, Shape]) -> tuple[Case, ...]:
     return tuple(Case(pair, {}) for pair in shapes)
 
@@ -116,7 +120,7 @@ declare(
         name="matmul", arguments=(Argument("a"), Argument("b")), operator="@",
         formula="a @ b: out_ij = sum over k of a_ik b_kj", derivative="upstream @ b.T and a.T @ upstream",
         derivative_range="unbounded", resolve=_resolve_matmul, forward=_matmul, vjp=(_matmul_vjp_a, _matmul_vjp_b),
-        rules=_product_rule, symbolic=lambda S, a, b, ranks: np.matmul(a, b),
+        rules=_product_rule, symbolic=lambda S, a, b, ranks: np.matmul(a, b), work=_product_work,
         domain=(_ANY, _ANY),
         cases=_pair_cases(
             ((2, 3), (3, 4)), ((2, 3), (3,)), ((3,), (3, 2)), ((3,), (3,)), ((2, 2, 3), (2, 3, 2)),
@@ -411,6 +415,37 @@ declare(
 )  # fmt: skip
 
 
+# --- slogdet: of NumPy's pair the part that has a derivative ---
+
+
+def _log_determinant(x: Any) -> Array:
+    x = np.asarray(x)
+    if exact.worthwhile(x):
+        return _each(exact.log_determinant, x)
+    exponents = _exponents(x, -1)
+    scaled = np.linalg.slogdet(np.ldexp(x, -exponents))[1]
+    return np.asarray(scaled + np.sum(exponents, axis=(-1, -2)) * np.log(2))
+
+
+def _log_determinant_vjp(upstream: Any, out: Any, x: Any) -> Array:
+    return np.asarray(np.swapaxes(_inverse(x), -1, -2) * np.asarray(upstream)[..., None, None])
+
+
+declare(
+    Operation(
+        name="slogdet", arguments=(Argument("x"),), aliases=("logabsdet",),
+        formula="log |det(x)| (the second of NumPy's two results; the first is sign(det(x)))", derivative="x⁻ᵀ",
+        derivative_range="unbounded", resolve=_resolve_det, forward=_log_determinant, vjp=(_log_determinant_vjp,),
+        rules=("{upstream} * inv({x}).T",),
+        symbolic=lambda S, x: S.log(S.abs(exact.faddeev_leverrier(x, lambda a, k: a / k)[0])),
+        domain=((0.5, 2.0),), cases=(*_MATRIX_CASES, Case(((4, 4),), {})), source="Giles 2008, section 2.2.4",
+    )
+)  # fmt: skip
+
+
+# --- solve ---
+
+
 def _resolve_solve(shapes: Sequence[Shape], given: Mapping[str, Any]) -> Resolved:
     first, second = shapes
     _square(first)
@@ -482,5 +517,71 @@ declare(
             ((2, 2, 2), (2,)),
         ),
         source="Giles 2008, section 2.3.1",
+    )
+)  # fmt: skip
+
+
+# --- cholesky ---
+
+
+def _symmetric(x: Array) -> Array:
+    """The symmetric part; each half taken first, so that large entries do not overflow."""
+    return np.asarray(0.5 * x + 0.5 * np.swapaxes(x, -1, -2))
+
+
+def _cholesky_one(x: Array) -> Array:
+    try:
+        return np.linalg.cholesky(x)
+    except np.linalg.LinAlgError:
+        return np.full(x.shape, np.nan)
+
+
+def _cholesky(x: Any) -> Array:
+    """Rows and columns are scaled by powers of two first, which is exact and takes care of widely scaled matrices."""
+    x = _symmetric(np.asarray(x))
+    diagonal = np.diagonal(x, axis1=-2, axis2=-1)[..., None]
+    half = np.where(np.isfinite(diagonal), np.frexp(diagonal)[1], 0) // 2
+    scaled = np.ldexp(np.ldexp(x, -half), -np.swapaxes(half, -1, -2))
+    return np.asarray(np.ldexp(_each(_cholesky_one, scaled), half))
+
+
+def _cholesky_vjp(upstream: Any, out: Any, x: Any) -> Array:
+    """Half of L⁻ᵀ (P + Pᵀ) L⁻¹, P the lower triangle of Lᵀ @ upstream with its diagonal halved."""
+    turned = np.swapaxes(np.asarray(out), -1, -2)
+    p = np.tril(turned @ np.tril(upstream))
+    p = p - 0.5 * p * np.eye(p.shape[-1])
+    half = _solve_matrices(turned, _symmetric(p))
+    return _symmetric(_solve_matrices(turned, np.swapaxes(half, -1, -2)))
+
+
+def _exact_cholesky(S: Any, x: Array) -> Array:
+    """Row by row (Cholesky-Banachiewicz)."""
+    x = (x + np.swapaxes(x, -1, -2)) / 2
+    found = np.zeros(x.shape, dtype=object)
+    for i, j in zip(*np.tril_indices(x.shape[-1]), strict=True):
+        rest = x[..., i, j] - np.sum(found[..., i, :j] * found[..., j, :j], axis=-1)
+        found[..., i, j] = S.sqrt(rest) if i == j else rest / found[..., j, j]
+    return found
+
+
+_TWO = np.array([[2.0, 0.5], [0.25, 1.5]])
+_THREE = np.array([[2.0, 0.5, -0.25], [0.25, 1.5, 0.75], [-0.5, 0.5, 1.0]])
+
+declare(
+    Operation(
+        name="cholesky", arguments=(Argument("x"),),
+        formula="lower triangular L with L @ L.T = x (of its symmetric part, (x + x.T) / 2)",
+        derivative="L⁻ᵀ @ (P + Pᵀ)/2 @ L⁻¹, P the lower triangle of Lᵀ @ upstream, its diagonal halved",
+        derivative_range="unbounded", resolve=_resolve_inv, forward=_cholesky, vjp=(_cholesky_vjp,),
+        rules=(
+            "inv({out}).T @ (P + P.T)/2 @ inv({out}) with P the lower triangle of {out}.T @ {upstream}, its diagonal halved",
+        ),
+        symbolic=_exact_cholesky, domain=((0.5, 2.0),),
+        # A matrix drawn at random need not have one: these are positive definite.
+        cases=(
+            Case(((1, 1),), {}), Case(((2, 2),), {}, {0: _TWO}), Case(((3, 3),), {}, {0: _THREE}),
+            Case(((2, 2, 2),), {}, {0: np.stack((_TWO, 3 * _TWO.T))}),
+        ),
+        source="Murray, Differentiation of the Cholesky decomposition (2016), arXiv 1602.07527, equation 10",
     )
 )  # fmt: skip

@@ -35,10 +35,12 @@ class Parameter(NamedTuple):
     """Metadata that must be constant: an axis, a shape, a switch.
 
     ``kind`` says what the parser accepts: ``int``, ``number``, ``bool``, ``axes`` (int, tuple of ints or None),
-    ``shape`` (tuple of ints, or one int), ``word`` (one of ``words``, written bare; numbers among them as text)."""
+    ``shape`` (tuple of ints, or one int), ``ints`` (one int, a tuple of them or rows of them: what they mean is the
+    operation's to say), ``word`` (one of ``words``, written bare; numbers among them as text), ``text`` (in quotes; of
+    several arguments it comes first)."""
 
     name: str
-    kind: Literal["int", "number", "bool", "axes", "shape", "word"]
+    kind: Literal["int", "number", "bool", "axes", "shape", "ints", "word", "text"]
     default: Any
     words: tuple[str, ...] = ()
 
@@ -134,6 +136,9 @@ class Operation:
     kinks: tuple[Kink, ...] = ()
     piece: Function | None = None
     scalar: ScalarForm | None = None
+    work: Callable[[Sequence[Shape], Resolved], int] | None = None
+    """At least so many scalar operations its symbolic form takes for arguments of these shapes, where that is far more than
+    it has entries: what is too much is then not begun."""
     switch: bool = False
     """An elementwise operation that passes an argument on or does not (``relu``, ``max``, comparisons): where a local
     derivative is 0 nothing comes through from above, not even an infinity or NaN."""

@@ -221,7 +221,7 @@ def _norm_slope(upstream: Array, out: Array, x: Array, ord: str) -> Array:
     if ord == "1":
         return upstream * np.sign(x)
     if ord == "inf":
-        return np.sign(x) * _share_slope(upstream, out, np.abs(x))
+        return np.sign(x) * share_slope(upstream, out, np.abs(x))
     scaled, length, _ = _length(x)
     return np.where(length == 0, 0.0, scaled / length * upstream)
 
@@ -233,7 +233,7 @@ def _choose_norm(rng: np.random.Generator, upstream: Array, out: Array, x: Array
     if ord == "inf":
         signs = np.where(zero, rng.choice((-1.0, 1.0), x.shape), np.sign(x))
         radius = np.where(zero, rng.uniform(0, 1, zero.shape), 1.0)
-        return signs * radius * _choose_share(rng, upstream, out, np.abs(x))
+        return signs * radius * choose_share(rng, upstream, out, np.abs(x))
     draw = rng.standard_normal(x.shape)
     inside = draw / np.sqrt(np.sum(draw * draw, axis=-1, keepdims=True)) * rng.uniform(0, 1, zero.shape)
     return np.where(zero, inside * upstream, _norm_slope(upstream, out, x, ord))
@@ -251,7 +251,7 @@ def _norm_piece(x: Array, ord: str) -> Array:
     if ord == "1":
         return np.sign(x)
     if ord == "inf":
-        return np.sign(x) * _at_largest(np.abs(x))
+        return np.sign(x) * at_largest(np.abs(x))
     return np.asarray(np.any(x != 0, axis=-1))
 
 
@@ -272,7 +272,7 @@ reduction(
         RowKink(
             "ord inf: k entries of the largest magnitude", "sign(x)/k each",
             "sign(x) times weights >= 0 that sum to 1 over the tied ones",
-            lambda x, ord: _tied_largest(np.abs(x)) & (ord == "inf"), _choose_norm,
+            lambda x, ord: tied_largest(np.abs(x)) & (ord == "inf"), _choose_norm,
         ),
     ),
     cases=(
@@ -289,47 +289,47 @@ reduction(
 # --- max and min over axes ---
 
 
-def _at_largest(x: Array) -> Array:
+def at_largest(x: Array) -> Array:
     largest = np.max(x, axis=-1, keepdims=True)
     return np.asarray((x == largest) | (np.isnan(x) & np.isnan(largest)))
 
 
-def _share_slope(upstream: Array, out: Array, x: Array) -> Array:
-    tied = _at_largest(x)
+def share_slope(upstream: Array, out: Array, x: Array) -> Array:
+    tied = at_largest(x)
     return np.where(tied, upstream / np.sum(tied, axis=-1, keepdims=True), 0.0)
 
 
-def _choose_share(rng: np.random.Generator, upstream: Array, out: Array, x: Array) -> Array:
-    weights = np.where(_at_largest(x), rng.exponential(size=x.shape), 0.0)
+def choose_share(rng: np.random.Generator, upstream: Array, out: Array, x: Array) -> Array:
+    weights = np.where(at_largest(x), rng.exponential(size=x.shape), 0.0)
     return np.where(weights > 0, upstream * (weights / np.sum(weights, axis=-1, keepdims=True)), 0.0)
 
 
-def _tied_largest(x: Array) -> Array:
-    largest = _at_largest(x)
+def tied_largest(x: Array) -> Array:
+    largest = at_largest(x)
     return np.asarray(largest & (np.sum(largest, axis=-1, keepdims=True) > 1))
 
 
-_SHARE = ("k entries tied", "1/k each", "each >= 0, summing to 1 over the tied ones")
+SHARE = ("k entries tied", "1/k each", "each >= 0, summing to 1 over the tied ones")
 
 reduction(
-    "reduce_max", lambda x: np.max(x, axis=-1), _share_slope, "largest entry of x over the axes",
+    "reduce_max", lambda x: np.max(x, axis=-1), share_slope, "largest entry of x over the axes",
     "1 at the largest entry, else 0", "{upstream} at the largest entry of {x}, 0 elsewhere",
     lambda S, x: pick(S.max, x), call="max", aliases=("amax",), needs_entries=True, derivative_range="[0, 1]",
-    kinks=(RowKink(*_SHARE, _tied_largest, _choose_share),), piece=_at_largest,
+    kinks=(RowKink(*SHARE, tied_largest, choose_share),), piece=at_largest,
 )  # fmt: skip
 
 reduction(
-    "reduce_min", lambda x: np.min(x, axis=-1), lambda upstream, out, x: _share_slope(upstream, out, -x),
+    "reduce_min", lambda x: np.min(x, axis=-1), lambda upstream, out, x: share_slope(upstream, out, -x),
     "smallest entry of x over the axes", "1 at the smallest entry, else 0",
     "{upstream} at the smallest entry of {x}, 0 elsewhere", lambda S, x: pick(S.min, x),
     call="min", aliases=("amin",), needs_entries=True, derivative_range="[0, 1]",
     kinks=(
         RowKink(
-            *_SHARE, lambda x: _tied_largest(-x),
-            lambda rng, upstream, out, x: _choose_share(rng, upstream, out, -x),
+            *SHARE, lambda x: tied_largest(-x),
+            lambda rng, upstream, out, x: choose_share(rng, upstream, out, -x),
         ),
     ),
-    piece=lambda x: _at_largest(-x),
+    piece=lambda x: at_largest(-x),
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What moves entries about without changing them: reshaping, joining, indexing, broadcasting. All linear."""
+"""What moves entries about without changing them: reshaping, joining, indexing, broadcasting, padding. All linear."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gradtool.ops.operation import (
     declare,
     show_shape,
 )
-from gradtool.ops.structured import AXIS, axes_of, axis_of, lift, sum_to
+from gradtool.ops.structured import AXIS, axes_of, axis_of, lift, padded, sum_to
 
 Key = tuple[int | slice | None, ...]
 
@@ -457,5 +457,125 @@ declare(
             Case(((3,),), {"places": (4, 0, 0), "shape": (5,)}), Case(((2, 2),), {"places": (5, 1, 2, 0), "shape": (2, 3)}),
             Case(((),), {"places": (1,), "shape": 2}),
         ),
+    )
+)  # fmt: skip
+
+
+# --- pad ---
+
+
+def _resolve_pad(shapes: Sequence[Shape], given: Mapping[str, Any]) -> Resolved:
+    (shape,) = shapes
+    wanted = given["pad_width"]
+    try:
+        widths = np.broadcast_to(np.asarray(wanted, dtype=np.int64), (len(shape), 2)).tolist()
+    except (TypeError, ValueError):
+        raise OperationError(
+            f"pad_width {wanted} does not fit shape {show_shape(shape)}: it is one number, (before, after), or a row "
+            "[before, after] for each axis"
+        ) from None
+    if any(n < 0 for row in widths for n in row):
+        raise OperationError(f"pad_width must not be negative, but is {wanted}")
+    around = tuple(n + before + after for n, (before, after) in zip(shape, widths, strict=True))
+    return Resolved(around, {"pad_width": tuple(map(tuple, widths))})
+
+
+def _unpad(upstream: Any, out: Any, x: Any, pad_width: tuple[tuple[int, int], ...]) -> Array:
+    inside = (slice(before, before + n) for (before, _), n in zip(pad_width, np.shape(x), strict=True))
+    return np.asarray(upstream)[tuple(inside)]
+
+
+declare(
+    Operation(
+        name="pad", arguments=(Argument("x"),), parameters=(Parameter("pad_width", "ints", ...),),
+        formula="x with zeros before and after it along its axes", derivative="1 from an entry to its new place",
+        derivative_range="{1}", resolve=_resolve_pad, forward=lambda x, pad_width: padded(x, pad_width), vjp=(_unpad,),
+        rules=("{upstream} without what stands around {x}",), symbolic=lambda S, x, pad_width: padded(x, pad_width, 0),
+        cases=(
+            Case(((3,),), {"pad_width": 1}), Case(((2, 2),), {"pad_width": (0, 1)}), Case(((),), {"pad_width": 2}),
+            Case(((2, 3),), {"pad_width": ((1, 0), (0, 2))}), Case(((2, 2, 1),), {"pad_width": ((1,), (0,), (2,))}),
+        ),
+        source="NumPy, numpy.pad",
+    )
+)  # fmt: skip
+
+
+# --- gather, embedding: rows of a table ---
+
+
+def _resolve_rows(table: Shape, indices: Shape, frozen: int) -> Resolved:
+    if not table:
+        raise OperationError("needs a table of rows, but has a scalar")
+    return Resolved((*indices, *table[1:]), {"ranks": (len(table), len(indices))}, (frozen,))
+
+
+def _row_numbers(indices: Any, count: int) -> Array:
+    """Raises ``OperationError`` for what is not the index of a row."""
+    indices = np.asarray(indices)
+    wrong = ~((indices >= 0) & (indices < count) & (indices == np.floor(indices)))
+    if wrong.any():
+        known = f"indices are whole numbers from 0 to {count - 1}" if count else "there are none"
+        raise OperationError(f"index {float(indices[wrong].flat[0]):g} is not one of the {count} rows: {known}")
+    return np.asarray(indices, dtype=np.int64)
+
+
+def _rows_of(table: Any, indices: Any, ranks: tuple[int, int]) -> Array:
+    table, indices = np.asarray(table), np.asarray(indices)
+    batch, (count, *row) = table.shape[: table.ndim - ranks[0]], table.shape[table.ndim - ranks[0] :]
+    flat = table.reshape((prod(batch), count, prod(row)))
+    numbers = _row_numbers(indices, count).reshape((len(flat), prod(indices.shape[indices.ndim - ranks[1] :])))
+    found = flat[np.arange(len(flat))[:, None], numbers]
+    return np.asarray(found.reshape((*indices.shape, *row)))
+
+
+def _rows_back(upstream: Any, table: Any, indices: Any) -> Array:
+    """Added up at the rows that were taken, as often as each was."""
+    result = np.zeros(np.shape(table), dtype=np.asarray(upstream).dtype)
+    np.add.at(result, _row_numbers(indices, len(result)), upstream)
+    return result
+
+
+_ROW_NUMBERS = (np.array([2.0, 0.0, 2.0]), np.array(1.0), np.array([[0.0, 1.0], [1.0, 1.0]]))
+_ROW_CASES = (
+    ((3, 2), _ROW_NUMBERS[0]),
+    ((4,), _ROW_NUMBERS[0]),
+    ((2, 3), _ROW_NUMBERS[1]),
+    ((2, 2, 2), _ROW_NUMBERS[2]),
+)
+_ROW_RULE = "{{upstream}} added up at the rows {{{indices}}} of {{{table}}}, 0 at the others"
+_ROW_TEXTS: dict[str, Any] = {
+    "derivative": "1 from an entry to each place it was taken to", "derivative_range": "{0, 1}",
+}  # fmt: skip
+
+declare(
+    Operation(
+        name="gather", arguments=(Argument("table"), Argument("indices", differentiable=False)),
+        formula="the rows of the table that the indices name, as often as they do: out[i] = table[indices[i]]",
+        resolve=lambda shapes, given: _resolve_rows(shapes[0], shapes[1], 1), forward=_rows_of,
+        vjp=(
+            lambda upstream, out, table, indices, ranks: _rows_back(upstream, table, indices),
+            lambda upstream, out, table, indices, ranks: np.zeros(np.shape(indices)),
+        ),
+        rules=(_ROW_RULE.format(table="table", indices="indices"), "0"),
+        symbolic=lambda S, table, indices, ranks: _rows_of(table, indices, ranks),
+        cases=tuple(Case((shape, numbers.shape), {}, {1: numbers}) for shape, numbers in _ROW_CASES),
+        source="TensorFlow, tf.gather; NumPy, table[indices]", **_ROW_TEXTS,
+    )
+)  # fmt: skip
+
+declare(
+    Operation(
+        name="embedding", arguments=(Argument("indices", differentiable=False), Argument("weight")),
+        formula="the rows of the weight that the indices name, as often as they do: out[i] = weight[indices[i]]",
+        resolve=lambda shapes, given: _resolve_rows(shapes[1], shapes[0], 0),
+        forward=lambda indices, weight, ranks: _rows_of(weight, indices, ranks),
+        vjp=(
+            lambda upstream, out, indices, weight, ranks: np.zeros(np.shape(indices)),
+            lambda upstream, out, indices, weight, ranks: _rows_back(upstream, weight, indices),
+        ),
+        rules=("0", _ROW_RULE.format(table="weight", indices="indices")),
+        symbolic=lambda S, indices, weight, ranks: _rows_of(weight, indices, ranks),
+        cases=tuple(Case((numbers.shape, shape), {}, {0: numbers}) for shape, numbers in _ROW_CASES),
+        source="PyTorch, torch.nn.functional.embedding", **_ROW_TEXTS,
     )
 )  # fmt: skip

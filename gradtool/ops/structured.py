@@ -151,6 +151,13 @@ def sum_to(gradient: Array, shape: Shape) -> Array:
     return total(gradient, axes_of([*range(extra), *stretched], gradient.shape)).reshape(shape)
 
 
+def padded(x: Array, widths: Sequence[tuple[int, int]], fill: float = 0.0) -> Array:
+    """``x`` with ``fill`` around its last axes: so many entries before and after along each."""
+    if not any(map(any, widths)):
+        return np.asarray(x)
+    return np.pad(x, [(0, 0)] * (np.ndim(x) - len(widths)) + list(widths), constant_values=fill)
+
+
 @dataclass(frozen=True, slots=True)
 class RowKink:
     """A kink of a reduction: ``tied(rows, **parameters)``. ``choose(rng, upstream, out, rows, **parameters)`` draws

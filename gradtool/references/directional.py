@@ -169,7 +169,7 @@ def find_entry(
         line[places] = drawn[places]
         signed = np.array([sign * h for h in steps for sign in (1.0, -1.0)])
         points = x.ravel() + signed[:, None] * line
-        change = measure.contract(function.many(name, points.reshape(-1, *x.shape)).outputs)[0]
+        change = measure.change(function.many(name, points.reshape(-1, *x.shape)).outputs)
         slopes_ = (change[0::2] - change[1::2]) / (2 * np.asarray(steps))
         found: Array = float(line @ claimed) - slopes_
         return found

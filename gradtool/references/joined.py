@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate, pairwise
 from math import prod
 from typing import Any, Protocol, runtime_checkable
 
@@ -38,20 +39,19 @@ class Joined:
     def __init__(self, function: ManyInputs, inputs: Mapping[str, Any], names: Sequence[str]) -> None:
         self._function = function
         self.shapes = {name: np.shape(inputs[name]) for name in names}
-        ends = np.cumsum([prod(shape) for shape in self.shapes.values()])
-        self._cuts = [int(end) for end in ends[:-1]]
+        ends = [0, *accumulate(prod(shape) for shape in self.shapes.values())]
+        self._parts = [slice(*cut) for cut in pairwise(ends)]
         self.roundoff = float(getattr(function, "roundoff", 2.0**-53))
         self.inputs = {TOGETHER: self.join(inputs)}
 
     def join(self, arrays: Mapping[str, Any]) -> Array:
         """One vector of what ``arrays`` has for each name."""
-        return np.concatenate([np.ravel(arrays[name]) for name in self.shapes]).astype(np.float64)
+        return np.concatenate([np.ravel(arrays[name]) for name in self.shapes]).astype(np.float64, copy=False)
 
     def split(self, vector: Array) -> dict[str, Array]:
         """The vector's parts by name, in their shapes; leading axes stay."""
-        parts = np.split(vector, self._cuts, axis=-1)
-        named = zip(self.shapes.items(), parts, strict=True)
-        return {name: part.reshape((*vector.shape[:-1], *shape)) for (name, shape), part in named}
+        named, leading = zip(self.shapes.items(), self._parts, strict=True), vector.shape[:-1]
+        return {name: vector[..., part].reshape((*leading, *shape)) for (name, shape), part in named}
 
     def base(self) -> Array:
         """The output at the base point."""

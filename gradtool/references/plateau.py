@@ -22,6 +22,8 @@ CONTRADICTED = 4.0
 """Slopes further apart than so many times their errors contradict each other."""
 BEND = 0.7
 """One-sided slopes whose difference keeps this share of itself when the step falls to a quarter belong to a kink."""
+OWN = 4.0
+"""Steps of more than so many times an entry's own size say nothing of its slope where smaller ones are drowned in noise."""
 
 
 def _octaves_below_one(size: float) -> int:
@@ -39,7 +41,7 @@ def plateau_difference(
     octaves: int = OCTAVES,
 ) -> tuple[float, float] | None:
     """``(value, error)`` of ``d sum(upstream * output) / d at[index]``; None where the steps do not agree on one, smaller
-    steps contradict it, or the slopes on the two sides differ.
+    steps contradict it, or the slopes on the two sides differ. Where these differ by little, the error covers both.
 
     ``noise`` is what is known of the function's own noise, as a share of the size of its output. Takes some hundred
     evaluations.
@@ -65,6 +67,8 @@ def plateau_difference(
         doubt = np.full(octaves, np.inf)
         doubt[1:-1] = np.maximum(moves[:-1], moves[1:]) + blur[1:-1]
         doubt[~np.isfinite(doubt)] = np.inf
+        if x[index] != 0:
+            doubt[np.minimum(h_up, h_down) > OWN * abs(x[index])] = np.inf
         best = int(np.argmin(doubt))
         if not np.isfinite(doubt[best]):
             return None
@@ -75,8 +79,21 @@ def plateau_difference(
         bend = np.abs(up / h_up + down / h_down)
         loud = 4 * bound / np.minimum(h_up, h_down)
         later = min(best + 2, octaves - 1)
+        corner = _corner(np.stack((up / h_up + down / h_down, 4 * bound / np.minimum(h_up, h_down))))
         kinked = bend[later] > BEND * bend[best] and bend[later] > loud[later] + 4 * doubt[best]
-    return None if kinked else (float(slope[best]), float(SAFETY * doubt[best]))
+    return None if kinked else (float(slope[best]), float(SAFETY * doubt[best]) + corner / 2)
+
+
+def _corner(bends: Array) -> float:
+    """By how much the slopes on the two sides may differ as the step goes to 0; 0 where it is not sure that they do. ``bends`` holds their difference at steps that
+    are halved each time, and its noise. Of a smooth function, twice the one at half the step is the one at the whole."""
+    bend, noise = bends
+    limit, blur = 2 * bend[1:] - bend[:-1], 2 * noise[1:] + noise[:-1]
+    sure = np.full(len(limit), np.inf)
+    sure[1:] = blur[1:] + 2 * np.abs(np.diff(limit))
+    sure[~np.isfinite(sure)] = np.inf
+    best = int(np.argmin(sure))
+    return float(abs(limit[best]) + sure[best]) if abs(limit[best]) > sure[best] else 0.0
 
 
 def _outputs(function: Evaluable, name: str, x: Array, index: tuple[int, ...], entry: Array) -> Array:

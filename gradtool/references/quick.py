@@ -53,7 +53,7 @@ def _noise_of_all(
     function: Evaluable, inputs: Mapping[str, Any], measure: Measure, names: Sequence[str]
 ) -> Field | None:
     """The noise, measured once with all inputs moving; None where they cannot move together."""
-    if measure.failure is not None or not isinstance(function, ManyInputs) or len(names) < 2:
+    if len(names) < 2 or measure.failure is not None or not isinstance(function, ManyInputs):
         return None
     joined = Joined(function, inputs, names)
     field = Field(joined, TOGETHER, Entries(joined.inputs[TOGETHER]), measure)

@@ -7,9 +7,10 @@ what differs from a polynomial over a tiny interval, which is widened where the 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import log2
+from functools import lru_cache
+from math import isfinite, log2, sqrt
 from typing import Any, Protocol
 
 import numpy as np
@@ -147,44 +148,65 @@ class Measure:
     def of(function: Evaluable, upstream: Any) -> Measure:
         """The measure for a function and an upstream gradient that broadcasts to its output."""
         output = np.asarray(function.base(), dtype=np.float64)
-        weights = np.broadcast_to(np.asarray(upstream, dtype=np.float64), output.shape).ravel()
-        base = output.ravel()
+        weights = np.asarray(upstream, dtype=np.float64)
+        if weights.shape != output.shape:
+            weights = np.broadcast_to(weights, output.shape)
+        weights, base = weights.ravel(), output.ravel()
         used = None
-        if not np.all(weights):
+        if not weights.all():
             # What the upstream gradient ignores may be infinite: 0 * inf must not spoil the rest.
             used = weights != 0
             weights, base = weights[used], base[used]
-        failure = None if np.isfinite(base).all() else "the function is not finite at this point"
-        if failure is None and not np.isfinite(weights).all():
-            failure = "the upstream gradient is not finite"
-        known, weight = function.noise(), float(np.abs(weights).sum())
+        known, sizes, failure = function.noise(), np.abs(weights), None
+        magnitude = float(sizes @ np.abs(base))
+        if not isfinite(magnitude):  # Else all of its parts are.
+            if not np.isfinite(base).all():
+                failure = "the function is not finite at this point"
+            elif not np.isfinite(weights).all():
+                failure = "the upstream gradient is not finite"
         noise = None
         if known is not None:
             flat = np.broadcast_to(np.asarray(known, dtype=np.float64), output.shape).ravel()
-            noise = float(np.abs(weights) @ (flat if used is None else flat[used]))
+            noise = float(sizes @ (flat if used is None else flat[used]))
             if not np.isfinite(noise):
                 noise = None
-        return Measure(base, weights, used, float(np.abs(weights) @ np.abs(base)), weight, noise, failure)
+        return Measure(base, weights, used, magnitude, float(sizes.sum()), noise, failure)
+
+    def change(self, outputs: Array) -> Array:
+        """The contracted change alone, for outputs of shape ``(P, ...)``; NaN where an output is not finite."""
+        return self._changed(self._flat(outputs))[0]
 
     def contract(self, outputs: Array) -> tuple[Array, Array, Array]:
         """``(change, magnitude, rounding)`` for outputs of shape ``(P, ...)``: the contracted change, the contracted
         size of the outputs, and a bound on the rounding of the contraction itself. NaN where an output is not
         finite."""
-        flat = np.asarray(outputs, dtype=np.float64).reshape(len(outputs), -1)
-        if self.used is not None:
-            flat = flat[:, self.used]
+        flat = self._flat(outputs)
+        change, difference = self._changed(flat)
         weights = np.abs(self.upstream)
-        difference = flat - self.base
-        change = difference @ self.upstream
         rounding = (4 + log2(max(self.base.size, 1))) * EPSILON * (np.abs(difference) @ weights)
         rounding += 4 * TINY * (self.base.size + self.weight)
-        change[~np.isfinite(change)] = np.nan
         return change, np.abs(flat) @ weights, rounding
+
+    def size(self, outputs: Array) -> Array:
+        """The contracted size of outputs of shape ``(P, ...)``."""
+        return np.asarray(np.abs(self._flat(outputs)) @ np.abs(self.upstream))
+
+    def _flat(self, outputs: Array) -> Array:
+        flat = np.asarray(outputs, dtype=np.float64).reshape(len(outputs), -1)
+        return flat if self.used is None else flat[:, self.used]
+
+    def _changed(self, flat: Array) -> tuple[Array, Array]:
+        """The contracted change, and the change of every output."""
+        difference = flat - self.base
+        change = difference @ self.upstream
+        change[~np.isfinite(change)] = np.nan
+        return change, difference
 
 
 class Lines(Protocol):
-    """Straight lines through the base point of one input."""
+    """Straight lines through the base point ``x`` of one input."""
 
+    x: Array
     count: int
     reach: Array
     """How far from 0 the base point is along each line, in units of the line's parameter."""
@@ -304,8 +326,9 @@ class Field:
         if samples.same_piece is not None and not self.all_pieces:
             change[~samples.same_piece] = np.nan
         change[~(np.isfinite(taken) & (taken > 0))] = np.nan
+        extra = self.lines.extra[lines]
         noise = np.maximum(np.minimum(self.relative * magnitude, self.most), self.noise)
-        bound = EPSILON * magnitude + noise + rounding + np.tile(self.lines.extra[lines], 2)
+        bound = EPSILON * magnitude + noise + rounding + np.concatenate((extra, extra))
         return Rungs(taken[:pairs], taken[pairs:], change[:pairs], change[pairs:], bound[:pairs], bound[pairs:])
 
     def _measured_noise(self) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -314,30 +337,28 @@ class Field:
         polynomial is taken out. Both are the same where the narrow one sees no change at all."""
         if self.lines.size == 0:
             return (0.0, 0.0), (0.0, 0.0)
-        x = self._input()
-        rng = np.random.default_rng(20110817)
+        x = self.lines.x
         size = np.abs(x)
         scale = np.where(x == 0, 1.0, size)
-        sign = np.where(rng.random(x.shape) < 0.5, -1.0, 1.0)
+        sign = _signs(x.shape)
         narrow = 2.0**-37 * scale
         # Rounding to float32, or of a large intermediate result, shows over a wider interval only. That is looked at
         # some way off: beside the point there may be a kink, which is no noise.
-        wide = [np.minimum(2.0**-19 * scale, 0.5)]
-        wide += [np.maximum(wide[0], 2.0**-e * size) for e in (13, 6)]
-        wide += [np.maximum(wide[-1], 2.0**-e) for e in (25, 19, 13, 6) if size.min() < 2.0**-e]
+        wide = np.minimum(2.0**-19 * scale, 0.5)
         places = [x + start * sign * scale for start in (0.11, -0.07)]
-        fine = self._noise_at(places[0], narrow * sign, 4)
-        coarse: tuple[float, float] | None = None
-        for width in wide:
-            coarse = self._noise_at(places[0], width * sign, 7)
-            if coarse is not None:
-                break
-        again = self._noise_at(places[1], width * sign, 7)
+        usual = [(x, narrow, 4), (places[0], narrow, 4), (places[0], wide, 7), (places[1], wide, 7)]
+        here, fine, coarse, again = self._noise_at([(origin, width * sign, terms) for origin, width, terms in usual])
+        if coarse is None:
+            for width in _wider(wide, size):
+                coarse = self._noise_at([(places[0], width * sign, 7)])[0]
+                if coarse is not None:
+                    break
+            again = self._noise_at([(places[1], width * sign, 7)])[0]
         self.flat = fine is None and coarse is None
-        self._note_formats(self.measure.base)
+        if self.flat:
+            self._note_formats(self.measure.base)
         if again is not None:
             coarse = again if coarse is None else (max(coarse[0], again[0]), max(coarse[1], again[1]))
-        here = self._noise_at(x, narrow * sign, 4)
         if coarse is None or (fine is not None and coarse[1] > 2.0**-8):
             # More than half precision would leave: that is the function itself.
             coarse = fine or (0.0, 0.0)
@@ -346,23 +367,51 @@ class Field:
         far = coarse[0] if coarse[1] > 8 * fine[1] else at_base
         return (at_base, fine[1]), (max(far, at_base), max(coarse[1], fine[1]))
 
-    def _noise_at(self, origin: Array, width: Array, terms: int) -> tuple[float, float] | None:
-        """The noise seen over an interval, outright and as a share of the output's size; None where most of the values
-        are equal, 0 where they leave the domain."""
-        samples = self.function.many(self.name, origin + STENCIL.reshape(-1, *[1] * origin.ndim) * width)
-        self.evaluations += len(STENCIL)
-        change, magnitude, _ = self.measure.contract(samples.outputs)
-        if not np.isfinite(change).all():
-            return 0.0, 0.0
-        if np.count_nonzero(np.diff(change) == 0) >= 6:
-            return None
-        basis = POLYNOMIALS[:, :terms]
-        rest = change - basis @ (basis.T @ change)
-        noise, size = 6 * float(np.sqrt(rest @ rest / (len(rest) - terms))), float(magnitude.max())
-        return noise, noise / size if size > 0 else 0.0
+    def _noise_at(self, asked: Sequence[tuple[Array, Array, int]]) -> list[tuple[float, float] | None]:
+        """The noise seen over each of some intervals ``(origin, width, terms)``, outright and as a share of the output's size;
+        None where most of the values are equal, 0 where they leave the domain."""
+        count = len(STENCIL)
+        if len(asked) > 1 and len(asked) * count * max(self.lines.size, self.measure.base.size) > BLOCK:
+            return [self._noise_at([one])[0] for one in asked]
+        stencil = STENCIL.reshape(-1, *[1] * asked[0][0].ndim)
+        points = np.concatenate([origin + stencil * width for origin, width, _ in asked])
+        outputs = self.function.many(self.name, points).outputs
+        self.evaluations += len(outputs)
+        found = []
+        for k, (*_, terms) in enumerate(asked):
+            found.append(_noise_in(self.measure, outputs[k * count : (k + 1) * count], terms))
+        return found
 
-    def _input(self) -> Array:
-        return np.asarray(self.lines.points(np.zeros(2, dtype=np.intp), np.zeros(2))[0][0], dtype=np.float64)
+
+@lru_cache(maxsize=4)
+def _signs(shape: tuple[int, ...]) -> Array:
+    """The same random signs for every input of a shape; not to be written to."""
+    found = np.where(np.random.default_rng(20110817).random(shape) < 0.5, -1.0, 1.0)
+    found.flags.writeable = False
+    return found
+
+
+def _wider(width: Array, size: Array) -> Iterator[Array]:
+    """Ever wider intervals, for an input whose entries have this ``size``."""
+    for e in (13, 6):
+        own = np.maximum(width, 2.0**-e * size)
+        yield own
+    for e in (25, 19, 13, 6):
+        if size.min() < 2.0**-e:
+            yield np.maximum(own, 2.0**-e)
+
+
+def _noise_in(measure: Measure, outputs: Array, terms: int) -> tuple[float, float] | None:
+    """What is left of samples when a polynomial of so many ``terms`` is taken out, see ``Field``."""
+    change = measure.change(outputs)
+    if not np.isfinite(change).all():
+        return 0.0, 0.0
+    if np.count_nonzero(change[1:] == change[:-1]) >= 6:
+        return None
+    basis = POLYNOMIALS[:, :terms]
+    rest = change - basis @ (basis.T @ change)
+    noise, size = 6 * sqrt(rest @ rest / (len(rest) - terms)), float(measure.size(outputs).max())
+    return noise, noise / size if size > 0 else 0.0
 
 
 @dataclass(slots=True, eq=False)

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gradtool.graph import CONSTANT, INPUT, Graph
+from gradtool.graph import CONSTANT, Graph
 from gradtool.ops import REGISTRY, Resolved
 from gradtool.references.exact import (
     AWAY_FROM_ZERO,
@@ -40,6 +40,8 @@ from gradtool.results import Reference
 
 Array = NDArray[Any]
 Mode = Literal["whole", "chain"]
+Replacement = tuple[str, int, Raw]
+"""An input's name, a flat index, and what stands there instead."""
 
 MAX_OPERATIONS = 200_000
 LADDER = (50, 100, 200, 400, 800)
@@ -138,7 +140,7 @@ def symbolic_gradient(
     does not exist at this point gives ``failed`` for the inputs it reaches. Raises ``KeyError`` for an input or
     operation that is unknown.
     """
-    problem = _Problem(graph, inputs, upstream, resolved, wrt, max_operations)
+    problem = Problem(graph, inputs, upstream, resolved, wrt, max_operations)
     try:
         problem.check_size()
         settled = _settle(problem.chain, problem)
@@ -174,7 +176,7 @@ def exact_run(
     Raises ``Unsupported`` where an operation has no symbolic form, ``TooManyOperations`` past ten times the usual
     limit.
     """
-    problem = _Problem(graph, inputs, 1.0, resolved, (), 10 * MAX_OPERATIONS)
+    problem = Problem(graph, inputs, 1.0, resolved, (), 10 * MAX_OPERATIONS)
     run = problem.forward(Arithmetic(digits, rounding))
     return NodeNumbers(run.value, problem.shape)
 
@@ -195,7 +197,7 @@ def central_difference_exact(
     kink it is the mean of the two slopes. None where the output is not defined on both sides, where the results never
     agree, or where the forward is too large for exact arithmetic.
     """
-    problem = _Problem(graph, inputs, upstream, resolved, (), MAX_OPERATIONS)
+    problem = Problem(graph, inputs, upstream, resolved, (), MAX_OPERATIONS)
     if isinstance(index, tuple):
         index = int(np.ravel_multi_index(index, np.shape(inputs[name]))) if index else 0
     before: Raw | None = None
@@ -219,7 +221,7 @@ def central_difference_exact(
     return None
 
 
-def _central_difference(problem: _Problem, arithmetic: Arithmetic, name: str, flat: int) -> Raw:
+def _central_difference(problem: Problem, arithmetic: Arithmetic, name: str, flat: int) -> Raw:
     at = from_float(float(np.asarray(problem.inputs[name]).ravel()[flat]))
     scale = at if at[1] else from_integer(1)
     step: Raw = (0, scale[1], scale[2] - arithmetic.digits, scale[3])
@@ -262,8 +264,8 @@ class _Run:
         ]
 
 
-class _Problem:
-    """A graph at a point, and what is wanted of it."""
+class Problem:
+    """A graph at a point, and what is wanted of it. The parameters are those of ``symbolic_gradient``."""
 
     def __init__(
         self,
@@ -320,18 +322,18 @@ class _Problem:
         for node in self.needed:
             size = prod(self.shape(node))
             held += size
-            operation = self.graph.operations[node]
-            if operation == "matmul":
-                inner = self.shape(self.graph.arguments[node][0])
-                least += 2 * size * (inner[-1] if inner else 1) - size
-            elif operation not in (INPUT, CONSTANT) and REGISTRY[operation].elementwise:
-                least += size if operation not in ("max", "min", "where", "clip", "relu") else 0
+            operation, settled = self.graph.operations[node], self.resolved[node]
+            if settled is not None:
+                declared = REGISTRY[operation]
+                if declared.work is not None:
+                    least += declared.work([self.shape(a) for a in self.graph.arguments[node]], settled)
+                elif declared.elementwise and operation not in ("max", "min", "where", "clip", "relu"):
+                    least += size
             if least > self.limit or held > 10 * self.limit:
                 raise TooManyOperations
 
-    def forward(self, arithmetic: Arithmetic, replaced: tuple[str, int, Raw] | None = None) -> _Run:
-        """The value of every needed node. ``replaced``: an input's name, a flat index, and what stands there
-        instead."""
+    def forward(self, arithmetic: Arithmetic, replaced: Sequence[Replacement] = ()) -> _Run:
+        """The value of every needed node, with entries of inputs ``replaced``."""
         tape = Tape(arithmetic, self.limit)
         space = TapeSpace(tape)
         entries: list[list[Scalar] | None] = [None] * len(self.graph)
@@ -345,14 +347,15 @@ class _Problem:
         self.count = tape.count
         return _Run(tape, entries)
 
-    def _given_entries(self, tape: Tape, node: int, replaced: tuple[str, int, Raw] | None) -> list[Scalar]:
+    def _given_entries(self, tape: Tape, node: int, replaced: Sequence[Replacement]) -> list[Scalar]:
         live = self.name_of.get(node) in self.wrt
         scalars = []
         for value in np.asarray(self._given(node), dtype=np.float64).ravel().tolist():
             scalar = tape.number(value)
             scalars.append(tape.leaf(scalar.raw) if live and scalar.raw is not None else scalar)
-        if replaced is not None and self.name_of.get(node) == replaced[0]:
-            scalars[replaced[1]] = Scalar(tape, replaced[2])
+        for name, flat, raw in replaced:
+            if self.name_of.get(node) == name:
+                scalars[flat] = tape.leaf(raw) if live else Scalar(tape, raw)
         for scalar in scalars:
             scalar.owner = node
         return scalars
@@ -408,9 +411,10 @@ class _Problem:
             result = np.broadcast_to(result, settled.shape)
         return result.ravel().tolist()  # type: ignore[no-any-return]
 
-    def chain(self, arithmetic: Arithmetic) -> list[Raw | str]:
-        """The gradients' entries by chaining along the tape, or for each what is in the way."""
-        run = self._last = self.forward(arithmetic)
+    def chain(self, arithmetic: Arithmetic, replaced: Sequence[Replacement] = ()) -> list[Raw | str]:
+        """The gradients' entries by chaining along the tape, or for each what is in the way; with entries of inputs
+        ``replaced``."""
+        run = self._last = self.forward(arithmetic, replaced)
         output = run.entries[self.graph.output]
         assert output is not None
         for scalar, weight in zip(output, self.upstream, strict=True):
@@ -439,7 +443,7 @@ class _Problem:
 
     def contracted(self, arithmetic: Arithmetic, name: str, flat: int, value: Raw) -> Raw:
         """``sum(upstream * output)`` with one entry of an input replaced. Raises ``Undefined``."""
-        output = self.forward(arithmetic, (name, flat, value)).entries[self.graph.output]
+        output = self.forward(arithmetic, [(name, flat, value)]).entries[self.graph.output]
         assert output is not None
         total = ZERO
         for scalar, weight in zip(output, self.upstream, strict=True):
@@ -498,7 +502,7 @@ class _Whole:
     formulas.
     """
 
-    def __init__(self, problem: _Problem) -> None:
+    def __init__(self, problem: Problem) -> None:
         self._sympy = formulas().sympy
         self._problem = problem
         self._symbols: dict[Any, tuple[int, int] | float] = {}
@@ -586,7 +590,7 @@ def _objects(entries: Sequence[Any], shape: tuple[int, ...]) -> Array:
     return array.reshape(shape)
 
 
-def _settle(run: Callable[[Arithmetic], list[Raw | str]], problem: _Problem) -> list[Outcome]:
+def _settle(run: Callable[[Arithmetic], list[Raw | str]], problem: Problem) -> list[Outcome]:
     """Run at rising precision until two in a row agree, entry by entry."""
     before: list[Raw | str] | None = None
     doubtful = False
@@ -623,7 +627,7 @@ def _agree(a: Raw, b: Raw, bits: int) -> bool:
     return not difference[1] or magnitude(difference) <= magnitude(a) - bits
 
 
-def _settled_whole(problem: _Problem) -> list[Outcome] | None:
+def _settled_whole(problem: Problem) -> list[Outcome] | None:
     """The gradients by way of the whole expression; None where SymPy cannot take it as one."""
     try:
         return _settle(problem.whole().run, problem)
@@ -649,7 +653,7 @@ def _confirmed(chain: Sequence[Outcome], whole: Sequence[Outcome]) -> list[Outco
     return outcomes
 
 
-def _references(problem: _Problem, outcomes: Sequence[Outcome]) -> Iterator[Reference]:
+def _references(problem: Problem, outcomes: Sequence[Outcome]) -> Iterator[Reference]:
     start = 0
     for name in problem.wrt:
         shape = problem.shape(problem.graph.inputs[name])

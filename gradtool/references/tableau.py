@@ -221,8 +221,11 @@ def bent_at(step: Array, bend: Array, noise: Array, base_bound: Array) -> Mask:
     valid = np.isfinite(bend)
     if bend.shape[1] < 3:
         return np.zeros(len(bend), dtype=bool)
-    columns, enough = last_valid(valid, 3)
-    h, j, r = (np.take_along_axis(a, columns, axis=1) for a in (step, bend, noise + 2 * base_bound[:, None] / step))
+    h, j, r = step, bend, noise + 2 * base_bound[:, None] / step
+    enough = np.ones(len(bend), dtype=bool)
+    if bend.shape[1] > 3 or not valid.all():
+        columns, enough = last_valid(valid, 3)
+        h, j, r = (np.take_along_axis(a, columns, axis=1) for a in (h, j, r))
     ratio = h[:, 1:] / h[:, :-1]
     rest = np.abs(j[:, 1:] - j[:, :-1] * ratio)
     limit = r[:, 1:] + r[:, :-1] * ratio

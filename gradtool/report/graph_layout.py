@@ -101,7 +101,8 @@ def lay_out(boxes: Sequence[Size], links: Sequence[Link]) -> Layout:
         for layer, size in zip(layers, boxes, strict=True)
     ]
     edges: dict[tuple[int, int], float] = {}
-    chains = [_chain(link, vertices, edges, passing) for passing in [{}] for link in links]
+    passing: dict[tuple[int, int], int] = {}
+    chains = [_chain(link, vertices, edges, passing) for link in links]
     order = _order(vertices, edges)
     _spread_out(vertices, edges, order)
     tops, bottoms = _heights(vertices, edges, order)

@@ -5,6 +5,7 @@ from gradtool.verdict.along import Along, along_random_directions
 from gradtool.verdict.confirm import SecondMethod
 from gradtool.verdict.decide import RESOLUTION, Decision, Opinion, decide, scale_of
 from gradtool.verdict.judge import Judge, Judged
+from gradtool.verdict.second_order import judge_hessian
 from gradtool.verdict.ties import Tie, convention_matters, find_ties
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "convention_matters",
     "decide",
     "find_ties",
+    "judge_hessian",
     "quick_allowance",
     "rounding_allowance",
     "scale_of",

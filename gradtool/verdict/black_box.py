@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,20 @@ from gradtool.references.joined import TOGETHER, Joined
 from gradtool.references.numeric import Numeric, numeric_gradient
 from gradtool.references.plateau import plateau_difference
 from gradtool.references.quick import quick_gradient
-from gradtool.references.sampling import EPSILON
+from gradtool.references.sampling import EPSILON, Measure
 from gradtool.results import Verdict, Worst
 from gradtool.target import Values
-from gradtool.verdict.caller import Caller, TargetFunction, UserCodeError, flat, in_double, is_float, is_short, like
+from gradtool.verdict.caller import (
+    Caller,
+    TargetFunction,
+    UserCodeError,
+    flat,
+    in_double,
+    is_float,
+    is_short,
+    like,
+    roundoff_of,
+)
 from gradtool.verdict.decide import RESOLUTION, Decision, Opinion, decide, scale_of
 from gradtool.verdict.judgement import (
     Judgement,
@@ -34,9 +44,9 @@ from gradtool.verdict.judgement import (
     largest,
     relative,
 )
-from gradtool.verdict.kinks import Outside, Tie, all_within, mask_of, outside_valid_set, pairs_of
-from gradtool.verdict.large_inputs import judge_all_along
-from gradtool.verdict.lost_digits import agrees_on_average, loses_its_digits, stands_still
+from gradtool.verdict.kinks import Outside, Tie, all_within, is_slope_beside, mask_of, outside_valid_set, pairs_of
+from gradtool.verdict.large_inputs import judge_along
+from gradtool.verdict.lost_digits import agrees_on_average, loses_its_digits, stands_still, varies_on_smaller_scales
 from gradtool.verdict.traced import traced_gradient
 
 Array = NDArray[Any]
@@ -91,15 +101,17 @@ class PointJudge:
         self.plain = function
         """The forward without any wrapping, where there is one: it can perhaps be traced."""
         self.is_single = any(is_short(values[name]) for name in self.wrt)
-        self.function = TargetFunction(caller, *in_double(caller, values, outputs))
-        self._lost = _relative_distance(flat(outputs), self.function.base())
+        wide, found = in_double(caller, values, outputs)
+        self.function = TargetFunction(caller, wide, found)
+        self._lost = 0.0 if found is outputs else _relative_distance(flat(outputs), self.function.base())
         self._weights = flat(upstream)
         self._arrays = {name: np.asarray(values[name], dtype=np.float64) for name in self.wrt}
         same = known is not None and known.is_same_question(self)
         self._excuses: dict[str, str | None] = {}
         self._full: dict[str, Numeric] = known._full if known is not None and same else {}
-        if known is not None and same:
-            self.__dict__["quick"] = known.quick
+        self._quick: dict[str, Numeric] | None = known.quick if known is not None and same else None
+        self._jacobians: dict[str, tuple[Array, Array]] = {}
+        self._spread: dict[str, Array] | None = None
 
     @property
     def is_short(self) -> bool:
@@ -121,10 +133,17 @@ class PointJudge:
         entries = sum(x.size for x in self._arrays.values())
         return entries * EVALUATIONS_AN_ENTRY <= self.rule.most_evaluations
 
-    @cached_property
+    @property
     def quick(self) -> dict[str, Numeric]:
         """The cheap reference of every input in ``wrt``: enough for those whose gradient agrees with it."""
-        return quick_gradient(self.function, self._arrays, self._weights, self.wrt)
+        if self._quick is None:
+            self._quick = quick_gradient(self.function, self._arrays, self._weights, self.wrt)
+        return self._quick
+
+    @cached_property
+    def joined(self) -> Joined:
+        """The function of all inputs in ``wrt`` as one vector."""
+        return Joined(self.function, self.values, self.wrt)
 
     def numeric(self, name: str) -> Numeric:
         """The best reference there is for an input; the full one is made where the cheap one does not say it all."""
@@ -156,16 +175,11 @@ class PointJudge:
         size = float(np.sum(np.abs(self._weights) * np.abs(flat(self.outputs))))
         return size if np.isfinite(size) else 0.0
 
-    @cached_property
-    def jacobians(self) -> dict[str, tuple[Array, Array]]:
-        """Filled by ``jacobian``."""
-        return {}
-
     def jacobian(self, name: str) -> tuple[Array, Array]:
         """The Jacobian of the flat outputs by one input, with its error."""
-        if name not in self.jacobians:
-            self.jacobians[name] = jacobian(self.function, name, self._arrays[name])
-        return self.jacobians[name]
+        if name not in self._jacobians:
+            self._jacobians[name] = jacobian(self.function, name, self._arrays[name])
+        return self._jacobians[name]
 
     # The fast question: does it agree along a direction in which everything moves? ---------------------------------
 
@@ -175,12 +189,12 @@ class PointJudge:
         claims = self._claims(gradients)
         if any(claim is None or claim.shape != self._arrays[name].shape for name, claim in claims.items()):
             return False
-        joined = Joined(self.function, self.values, self.wrt)
-        claimed = joined.join({name: claim for name, claim in claims.items() if claim is not None})
+        joined = self.joined
+        claimed = joined.join(claims)
         if not np.isfinite(claimed).all():
             return False
-        drawn = np.random.default_rng([seed, 3]).standard_normal((directions, claimed.size))
-        if all_within(joined, drawn, claimed, self._weights):
+        drawn = _directions(seed, directions, claimed.size)
+        if all_within(joined, drawn, claimed, Measure.of(joined, self._weights)):
             return True
         found = directional(joined, joined.inputs, claimed, self._weights, TOGETHER, directions=directions, seed=seed)
         size = float(np.max(np.abs(claimed), initial=0.0))
@@ -195,12 +209,21 @@ class PointJudge:
         """A judgement for each input in ``wrt``. Raises ``NotNumbersError``."""
         claims = self._claims(gradients)
         if not self.affordable:
-            return judge_all_along(
-                self.function, self._arrays, claims, self._weights,
-                unit=self.unit(gradients, 0.0), resolution=self.resolution(0.0),
-            )  # fmt: skip
+            unit, resolution = self.unit(gradients, 0.0), self.resolution(0.0)
+            return {
+                name: judge_along(
+                    self.function, name, self._arrays[name], claim, self._weights, unit=unit, resolution=resolution
+                )
+                for name, claim in claims.items()
+            }
         scales = _scales(self.quick)
-        open_ = [name for name in self.wrt if not self._agrees_quickly(name, claims[name], scales[name], gradients)]
+        bounds = {
+            name: quick.error + self._allowance(name, quick, scales[name], gradients)
+            for name, quick in self.quick.items()
+        }
+        open_ = [name for name in self.wrt if not self._agrees_quickly(name, claims[name], scales[name], bounds[name])]
+        if not open_ and not self._full:
+            return {name: self._right(self.quick[name], claims[name], bounds[name], scales[name]) for name in self.wrt}
         self._make(open_)
         scales = _scales({name: self._full.get(name, self.quick[name]) for name in self.wrt})
         found = {}
@@ -209,18 +232,26 @@ class PointJudge:
             found[name] = self._judged(name, claims[name], allowance, scales[name], gradients)
         return self._judged_together(found, claims, gradients)
 
-    def _agrees_quickly(self, name: str, claim: Array | None, scale: float, gradients: Mapping[str, Any]) -> bool:
+    def _agrees_quickly(self, name: str, claim: Array | None, scale: float, bound: Array) -> bool:
         quick = self.quick[name]
         if claim is None or claim.shape != quick.value.shape or self.rule.is_fixed or scale == 0:
             return False
-        bound = quick.error + self._allowance(name, quick, scale, gradients)
         with np.errstate(invalid="ignore"):
             apart = np.abs(claim.astype(np.float64) - quick.value)
         return bool((apart <= bound).all() and (bound <= min(QUICK, self.resolution(quick.noise)) * scale).all())
 
+    @staticmethod
+    def _right(quick: Numeric, claim: Array | None, bound: Array, scale: float) -> Judgement:
+        """What is said of a gradient that agrees with the cheap reference to within a sharp bound: there is nothing to decide."""
+        assert claim is not None
+        return Judgement(
+            Verdict.OK, None, quick.value, bound, checked=quick.value.size, evaluations=quick.evaluations,
+            **figures(claim.astype(np.float64), quick, bound, scale),
+        )  # fmt: skip
+
     def _allowance(self, name: str, numeric: Numeric, scale: float, gradients: Mapping[str, Any]) -> Array:
         share = max(UNITS * self.unit(gradients, numeric.noise), numeric.noise, self._lost)
-        found: Array = share * np.maximum(np.abs(np.nan_to_num(numeric.value)), scale)
+        found: Array = share * np.maximum(np.abs(_finite(numeric.value)), scale)
         return np.maximum(found, self._hush(name)) if scale == 0 else found
 
     def _hush(self, name: str) -> Array:
@@ -253,8 +284,8 @@ class PointJudge:
         yours = {name: claim for name, claim in claims.items() if claim is not None}
         if len(yours) < len(self.wrt) or any(yours[n].shape != self._arrays[n].shape for n in self.wrt):
             return None
-        joined = Joined(self.function, self.values, self.wrt)
-        return outside_valid_set(joined, joined.join(yours), ties, self._weights, self.unit(gradients, 0.0))
+        claimed = self.joined.join(yours)
+        return outside_valid_set(self.joined, claimed, ties, self._weights, self.unit(gradients, 0.0))
 
     def _names_of(self, places: Tie) -> list[tuple[str, tuple[int, ...]]]:
         """The inputs and indices of places in the joined vector."""
@@ -320,7 +351,7 @@ class PointJudge:
                 value = self.values[name]
                 single = isinstance(value, np.ndarray) and value.dtype == kind
                 if single or self.function.roundoff > 2.0**-53 or noise > SINGLE_NOISE:
-                    units.append(float(np.finfo(kind).eps) / 2)
+                    units.append(roundoff_of(kind))
         return max(units)
 
     def resolution(self, noise: float) -> float:
@@ -344,7 +375,7 @@ class PointJudge:
                 blank, verdict=Verdict.UNDECIDED, reason=numeric.reason, checked=0, error=np.full(shape, np.inf)
             )
         if claim is None:
-            return self._missing(blank, scale)
+            return self._missing(blank)
         if claim.shape != shape:
             reason = f"has shape {claim.shape}, but the input has shape {shape}"
             return replace(blank, verdict=Verdict.WRONG, reason=reason, problem="shape", worst=None)
@@ -388,7 +419,7 @@ class PointJudge:
         exact, error = (float(part[decision.index]) for part in self.traced[name])
         return abs(yours[decision.index] - exact) <= error + UNITS * EPSILON * abs(exact) and error <= abs(exact)
 
-    def _missing(self, blank: Judgement, scale: float) -> Judgement:
+    def _missing(self, blank: Judgement) -> Judgement:
         """None where the reference is zero is right."""
         bound = np.where(np.isfinite(blank.error), blank.error, np.inf)
         beyond = np.abs(blank.right) > bound
@@ -397,7 +428,6 @@ class PointJudge:
             worst = Worst(index, None, float(blank.right[index]), float(blank.error[index]))
             said = "backward gives no gradient, but it is not zero"
             return replace(blank, verdict=Verdict.WRONG, reason=said, problem="missing", worst=worst)
-        del scale
         if np.isfinite(bound).all():
             return replace(blank, reason="backward gives none, and it is zero")
         return replace(blank, verdict=Verdict.UNDECIDED, reason="backward gives none, and it may be zero")
@@ -454,6 +484,12 @@ class PointJudge:
         def claimed(moved: Array) -> Array | None:
             return self._claim_at(name, moved)
 
+        if varies_on_smaller_scales(self.function, name, at, index, weights, claimed, right):
+            return "forward goes up and down over steps too small for a reference, as the gradient says"
+        zeros = {other: np.zeros(x.shape) for other, x in self._arrays.items()}
+        zeros[name][index] = 1.0
+        if is_slope_beside(self.joined, self.joined.join(zeros), weights, mine, right):
+            return "several smooth pieces of forward meet here, and it is a slope of one beside the point"
         if agrees_on_average(self.function, name, at, index, weights, claimed, abs(mine - right), unit):
             return "forward is noisy: over the steps that it allows, the gradient agrees on average"
         if right == 0 and self.function.roundoff > 2.0**-53:
@@ -479,14 +515,15 @@ class PointJudge:
         cannot be more exact than that."""
 
         def widened() -> Array:
-            spread = self._spread(gradients).get(name)
+            spread = self._moves(gradients).get(name)
             return allowance if spread is None else np.maximum(allowance, CONDITION_SAFETY * spread)
 
         return widened
 
-    def _spread(self, gradients: Mapping[str, Any]) -> dict[str, Array]:
-        if "spread" in self.__dict__:
-            return dict(self.__dict__["spread"])
+    def _moves(self, gradients: Mapping[str, Any]) -> dict[str, Array]:
+        """How far each gradient moves where the inputs change in their last digit."""
+        if self._spread is not None:
+            return self._spread
         rng = np.random.default_rng(8128)
         found: dict[str, Array] = {}
         base = {name: as_array(gradients.get(name)) for name in self.wrt}
@@ -502,8 +539,16 @@ class PointJudge:
                     continue
                 moved = np.abs(second.astype(np.float64) - first.astype(np.float64))
                 found[name] = np.fmax(found.get(name, np.zeros(first.shape)), np.nan_to_num(moved))
-        self.__dict__["spread"] = found
+        self._spread = found
         return found
+
+
+@lru_cache(maxsize=2)
+def _directions(seed: int, count: int, size: int) -> Array:
+    """Random directions, which are the same at every point; not to be written to."""
+    drawn = np.random.default_rng([seed, 3]).standard_normal((count, size))
+    drawn.flags.writeable = False
+    return drawn
 
 
 def _relative_distance(one: Array, other: Array) -> float:
@@ -516,9 +561,13 @@ def _relative_distance(one: Array, other: Array) -> float:
 
 def _scales(references: Mapping[str, Numeric]) -> dict[str, float]:
     """What errors are measured against, by the references rather than by what the user claims."""
-    right = {name: np.nan_to_num(n.value) for name, n in references.items()}
+    right = {name: _finite(n.value) for name, n in references.items()}
     doubts = {name: np.where(np.isfinite(n.error), n.error, 0.0) for name, n in references.items()}
     return scale_of(right, doubts)
+
+
+def _finite(numbers: Array) -> Array:
+    return numbers if np.isfinite(numbers).all() else np.nan_to_num(numbers)
 
 
 def _tidy(slope: float, other: float) -> float:

@@ -8,6 +8,7 @@ import random
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,6 @@ class Caller:
     def __init__(self, calling: Calling, generators: Sequence[Any] = (), seed: int = 0) -> None:
         self.calling = calling
         self.pinned = False
-        self.forwards = 0
         self._seed = seed
         self._generators = tuple(generators)
         self._states = [_state(generator) for generator in generators]
@@ -63,7 +63,6 @@ class Caller:
 
     def run(self, handed: Values) -> Run:
         """A fresh forward on these very values. Raises ``UserCodeError``."""
-        self.forwards += 1
         try:
             if not self.pinned:
                 return self.calling.start(handed)
@@ -150,9 +149,12 @@ def checked_outputs(outputs: Sequence[Array]) -> tuple[Array, ...]:
     return tuple(outputs)
 
 
-def _kind(value: Any) -> Any:
-    """The dtype of an array; None of a Python float."""
-    return value.dtype if isinstance(value, np.ndarray) else None
+def _each(value: Any, points: Array) -> list[Any]:
+    """Every point by itself in the form of ``value``: Python floats, or arrays of its dtype, which do not overlap."""
+    if not isinstance(value, np.ndarray):
+        return [float(point) for point in points]
+    copied = points.astype(value.dtype, order="C")
+    return list(copied) if value.ndim else [np.array(point) for point in copied]
 
 
 class TargetFunction:
@@ -168,8 +170,8 @@ class TargetFunction:
         self._values = values
         self._base = flat(outputs)
         self.raised: BaseException | None = None
-        kinds = [np.asarray(o).dtype for o in outputs if np.asarray(o).dtype.kind == "f"]
-        self.roundoff = max((float(np.finfo(kind).eps) / 2 for kind in kinds), default=2.0**-53)
+        kinds = [np.asarray(o).dtype for o in outputs]
+        self.roundoff = max((roundoff_of(kind) for kind in kinds if kind.kind == "f"), default=2.0**-53)
         """The unit roundoff of what forward returns."""
 
     def base(self) -> Array:
@@ -182,25 +184,27 @@ class TargetFunction:
 
     def many_inputs(self, points: Mapping[str, Array]) -> Samples:
         """The same with several inputs replaced at once."""
-        count = len(next(iter(points.values())))
-        found = np.full((count, self._base.size), np.nan)
-        fixed = {name: value for name, value in self._values.items() if name not in points}
-        kinds = {name: _kind(self._values[name]) for name in points}
+        count, size = len(next(iter(points.values()))), self._base.size
+        found = np.full((count, size), np.nan)
+        moved = [(name, _each(self._values[name], rows)) for name, rows in points.items()]
+        arrays = [(n, x) for n, x in self._values.items() if n not in points and isinstance(x, np.ndarray)]
+        run = self._caller.run
         for i in range(count):
-            handed = {name: fresh(fixed[name]) if name in fixed else None for name in self._values}
-            for name, rows in points.items():
-                kind = kinds[name]
-                handed[name] = float(rows[i]) if kind is None else np.array(rows[i], dtype=kind)
+            handed = dict(self._values)
+            for name, value in arrays:
+                handed[name] = np.array(value)
+            for name, rows in moved:
+                handed[name] = rows[i]
             try:
-                outputs = self._caller.run(handed).outputs
+                outputs = run(handed).outputs
             except UserCodeError as error:
                 if not isinstance(error.cause, Exception):
                     raise
                 self.raised = self.raised or error.cause
                 continue
-            row = flat(outputs)
-            if row.size != self._base.size:
-                raise UnsupportedError(f"the outputs change their size, from {self._base.size} to {row.size}")
+            row = np.asarray(outputs[0]).ravel() if len(outputs) == 1 else flat(outputs)
+            if row.size != size:
+                raise UnsupportedError(f"the outputs change their size, from {size} to {row.size}")
             found[i] = row
         return Samples(found)
 
@@ -212,9 +216,10 @@ class TargetFunction:
 def in_double(caller: Caller, values: Values, outputs: Sequence[Array]) -> tuple[Values, Sequence[Array]]:
     """The values in double precision and forward's outputs for them, where some were given in less and forward takes and
     returns double: its slopes are then free of rounding. As they were given where it does not, or gives something else."""
-    if not any(is_short(value) for value in values.values()):
+    widened = {name: value.astype(np.float64) for name, value in values.items() if is_short(value)}
+    if not widened:
         return values, outputs
-    wide = {name: value.astype(np.float64) if is_short(value) else value for name, value in values.items()}
+    wide = {**values, **widened}
     try:
         found = caller.outputs(wide)
     except UserCodeError:
@@ -233,8 +238,14 @@ def is_short(value: Any) -> bool:
     return isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.dtype.itemsize < 8
 
 
+@lru_cache(maxsize=16)
+def roundoff_of(kind: np.dtype[Any]) -> float:
+    """The unit roundoff of a floating-point type."""
+    return float(np.finfo(kind).eps) / 2
+
+
 def flat(outputs: Sequence[Array]) -> Array:
     """All outputs as one float64 vector."""
     if len(outputs) == 1:
-        return np.asarray(outputs[0], dtype=np.float64).ravel()
+        return np.asarray(outputs[0], np.float64).ravel()
     return np.concatenate([np.asarray(output, dtype=np.float64).ravel() for output in outputs])

@@ -57,8 +57,9 @@ def decide(
     resolution: float = RESOLUTION,
     small: float = np.inf,
     largest: float = LARGEST,
+    what: str = "the gradient",
 ) -> Decision:
-    """Judge a gradient of any shape.
+    """Judge a gradient of any shape, or ``what`` else is to be judged.
 
     ``scale`` is the size an error is measured against (see ``scale_of``); ``quick`` and ``full()`` are the two allowances
     for rounding, of the gradient's shape; ``tied`` marks entries that depend on the convention at a kink. Where the scale is
@@ -70,7 +71,7 @@ def decide(
     reasons: list[str] = []
     nonfinite = ~np.isfinite(gradient) & ~tied
     if nonfinite.any():
-        decision = _judge_nonfinite(gradient, nonfinite, opinions, largest)
+        decision = _judge_nonfinite(gradient, nonfinite, opinions, largest, what)
         if decision.verdict is Verdict.WRONG:
             return decision
         settled |= nonfinite
@@ -143,7 +144,9 @@ def _at(index: tuple[int, ...]) -> str:
     return f"entry {list(index)}: " if index else ""
 
 
-def _judge_nonfinite(gradient: Array, nonfinite: Mask, opinions: list[Opinion], largest: float) -> Decision:
+def _judge_nonfinite(
+    gradient: Array, nonfinite: Mask, opinions: list[Opinion], largest: float, what: str
+) -> Decision:
     """A gradient that is not finite is WRONG where a reference is finite, but for points where no derivative exists."""
     index = _first(nonfinite)
     for opinion in opinions:
@@ -156,12 +159,12 @@ def _judge_nonfinite(gradient: Array, nonfinite: Mask, opinions: list[Opinion], 
         if known.any():
             index = _first(known)
             theirs = float(opinion.value[index])
-            said = f"{_at(index)}the gradient is {float(gradient[index])} where {opinion.method} gives {theirs:.6g}"
+            said = f"{_at(index)}{what} is {float(gradient[index])} where {opinion.method} gives {theirs:.6g}"
             second = opinion.confirm(index)
             if second is not None and _agree(second, (opinion.value[index], opinion.error[index])):
                 return Decision(Verdict.WRONG, said, index)
             return Decision(Verdict.UNDECIDED, f"{said}, and no second method can confirm it", index)
-    return Decision(Verdict.UNDECIDED, f"{_at(index)}the gradient is {float(gradient[index])}", index)
+    return Decision(Verdict.UNDECIDED, f"{_at(index)}{what} is {float(gradient[index])}", index)
 
 
 def _is_sharp(value: Any, error: Any) -> Any:

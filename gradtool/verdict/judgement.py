@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import floor, isfinite, log10
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from gradtool.results import Verdict, Worst
 
 Array = NDArray[Any]
 MOST_DIGITS = 16
+TINY = float(np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,26 +69,27 @@ def figures(yours: Array, numeric: Numeric, bound: Array, scale: float) -> dict[
     if not yours.size:
         return {"detectable": 0.0}
     with np.errstate(invalid="ignore", divide="ignore"):
-        excess = np.abs(yours - numeric.value) / np.where(bound > 0, bound, np.finfo(np.float64).tiny)
+        excess = np.abs(yours - numeric.value) / np.where(bound > 0, bound, TINY)
     excess = np.where(np.isfinite(yours), excess, np.inf)
-    index = largest(np.nan_to_num(excess, nan=-1.0, posinf=np.finfo(np.float64).max))
+    index = largest(np.where(np.isnan(excess), -1.0, excess))
     worst = Worst(index, float(yours[index]), float(numeric.value[index]), float(numeric.error[index]))
     detectable = float(np.max(bound)) / (scale or 1.0)
     return {"worst": worst, "detectable": detectable, **relative(worst)}
 
 
 def relative(worst: Worst) -> dict[str, Any]:
-    if worst.yours is None or not np.isfinite([worst.yours, worst.reference]).all():
+    if worst.yours is None or not isfinite(worst.yours) or not isfinite(worst.reference):
         return {"relative_error": None, "digits": 0}
     apart = abs(worst.yours - worst.reference)
     size = abs(worst.reference) or abs(worst.yours)
-    relative = apart / size if size > 0 else 0.0
-    digits = MOST_DIGITS if relative == 0 else int(np.clip(np.floor(-np.log10(relative)), 0, MOST_DIGITS))
-    return {"relative_error": float(relative), "digits": digits}
+    relative = float(apart / size) if size > 0 else 0.0
+    if relative == 0 or relative >= 1:
+        return {"relative_error": relative, "digits": 0 if relative else MOST_DIGITS}
+    return {"relative_error": relative, "digits": min(floor(-log10(relative)), MOST_DIGITS)}
 
 
 def largest(values: Array) -> tuple[int, ...]:
-    return tuple(int(k) for k in np.unravel_index(int(np.argmax(values)), values.shape))
+    return tuple(int(k) for k in np.unravel_index(int(values.argmax()), values.shape))
 
 
 def at_entry(index: tuple[int, ...]) -> str:

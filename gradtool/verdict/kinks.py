@@ -24,6 +24,8 @@ from gradtool.references.sampling import EPSILON, Array, Field, Measure
 Mask = NDArray[np.bool_]
 Tie = tuple[int, ...]
 """One or two places in the joined vector of inputs that are moved at a kink."""
+SIGNS = {1: np.ones((1, 1)), 2: np.array([(1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, -1.0)])}
+"""By the number of places of a tie: the directions in which they are moved."""
 STEPS = 2.0 ** -np.array([20.0, 21.0])
 ROUNDING = 1e-9
 UNITS = 64
@@ -35,6 +37,11 @@ BESIDE, BESIDE_SINGLE = 2.0**-24, 2.0**-9
 LINES_BESIDE = 8
 REACH = 2.0 ** np.arange(-4, 8.25, 0.5)
 """Where samples are taken along it, on either side, in units of that distance."""
+PIECES_BESIDE = 32
+DISTANCES = 2.0 ** -np.array([24.0, 18.0, 12.0, 8.0])
+"""How far beside the point other smooth pieces are looked for: as near as rounding allows."""
+WITHIN = 2.0**-6
+"""Slopes there are taken over this share of that distance."""
 SAME_SLOPE = 0.05
 """A share of how far a gradient is outside; slopes nearer than that belong to one smooth piece."""
 
@@ -56,7 +63,7 @@ def outside_valid_set(
         return None
     lines = _lines(ties, claimed.size)
     at = joined.inputs[TOGETHER]
-    if all_within(joined, lines, claimed, upstream):
+    if all_within(joined, lines, claimed, measure):
         return None
     field = Field(joined, TOGETHER, Directions(at, lines, np.nan_to_num(claimed)), measure, np.ones(len(lines), bool))
     with np.errstate(all="ignore"):
@@ -76,23 +83,28 @@ def outside_valid_set(
     return None
 
 
-def all_within(joined: Joined, lines: Array, claimed: Array, upstream: Array) -> bool:
+def all_within(joined: Joined, lines: Array, claimed: Array, measure: Measure) -> bool:
     """Whether a glance sees the claim between the slopes on the two sides along every line, to some digits."""
-    left, right = glance(joined, TOGETHER, joined.inputs[TOGETHER], lines, upstream)
-    mine = lines @ claimed
-    slack = GLANCE * np.abs(lines) @ np.abs(claimed) + GLANCE * np.maximum(np.abs(left), np.abs(right))
-    return bool(((mine >= np.minimum(left, right) - slack) & (mine <= np.maximum(left, right) + slack)).all())
+    at = joined.inputs[TOGETHER]
+    mine, size = lines @ claimed, np.abs(lines) @ np.abs(claimed)
+    right = glance(joined, TOGETHER, at, lines, measure)
+    other = ~(np.abs(mine - right) <= GLANCE * (size + np.abs(right)))
+    if not other.any():
+        return True  # A slope on one side is between those on both.
+    left, right = -glance(joined, TOGETHER, at, -lines[other], measure), right[other]
+    low, high = np.minimum(left, right), np.maximum(left, right)
+    slack = GLANCE * (size[other] + np.maximum(-low, high))
+    return bool(((mine[other] >= low - slack) & (mine[other] <= high + slack)).all())
 
 
 def _lines(ties: Sequence[Tie], size: int) -> Array:
     """The directions of each tie: of a pair each alone, their sum, and their difference."""
-    rows = []
+    rows, first = np.zeros((sum(len(SIGNS[len(tie)]) for tie in ties), size)), 0
     for tie in ties:
-        for signs in [(1.0,)] if len(tie) == 1 else [(1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, -1.0)]:
-            row = np.zeros(size)
-            row[list(tie)] = signs
-            rows.append(row)
-    return np.array(rows)
+        signs = SIGNS[len(tie)]
+        rows[first : first + len(signs), tie] = signs
+        first += len(signs)
+    return rows
 
 
 def _sides(found: Slopes, row: int) -> tuple[float, float, float]:
@@ -169,6 +181,34 @@ def several_kinks(joined: Joined, line: Array, measure: Measure, unit: float, ex
             return True
         if _breaks(np.diff(change) / widths, rounding + SAME_SLOPE * excess) > 1:
             return True
+    return False
+
+
+def is_slope_beside(joined: Joined, line: Array, upstream: Array, mine: float, right: float) -> bool:
+    """Whether ``mine`` lies between the slopes along a line of the smooth pieces that meet at the point, though they are ``right``
+    along the line itself. Where one entry moves alone at a kink of several, it may miss a piece: max(min(x, y), 0) has the slope
+    0 along x at 0, and 1 beside it."""
+    measure, at = Measure.of(joined, upstream), joined.inputs[TOGETHER]
+    own, unit = np.where(at == 0, float(np.max(np.abs(at))) or 1.0, np.abs(at)), max(EPSILON, 2 * joined.roundoff)
+    drawn = np.random.default_rng(57721).standard_normal((PIECES_BESIDE, at.size))
+    slack = SAME_SLOPE * abs(mine - right)
+    for distance in DISTANCES:
+        hulls = []
+        for near in (distance, 4 * distance):
+            step = WITHIN * near * _own_scale(at, line)
+            points = at + near * own * drawn
+            outputs = joined.many(TOGETHER, np.concatenate((points - step * line, points + step * line))).outputs
+            change, magnitude, _ = measure.contract(outputs)
+            down, up = np.split(change, 2)
+            slopes_ = (up - down) / (2 * step)
+            rounding = 4 * unit * np.max(np.split(magnitude, 2), axis=0) / step
+            known = slopes_[np.isfinite(slopes_) & (rounding < slack)]
+            if known.size:
+                hulls.append((float(known.min()), float(known.max())))
+        if len(hulls) == 2:
+            # The slopes of one smooth piece come together where the points do: those of several do not.
+            (low, high), (least, most) = hulls
+            return bool(low - slack <= mine <= high + slack and most - least <= 2 * (high - low))
     return False
 
 

@@ -3,7 +3,6 @@ held against several random directions, with the probability that an error was m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -111,19 +110,3 @@ class _Counted:
 
     def noise(self) -> Array | None:
         return self._function.noise()
-
-
-def judge_all_along(
-    function: Evaluable,
-    arrays: Mapping[str, Array],
-    claims: Mapping[str, Array | None],
-    upstream: Array,
-    *,
-    unit: float,
-    resolution: float,
-) -> dict[str, Judgement]:
-    """``judge_along`` for each input in ``claims``."""
-    return {
-        name: judge_along(function, name, arrays[name], claim, upstream, unit=unit, resolution=resolution)
-        for name, claim in claims.items()
-    }

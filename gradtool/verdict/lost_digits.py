@@ -1,10 +1,11 @@
 """Whether an entry that differs is a mistake, or what is left where rounding has eaten its digits.
 
-Three things look like mistakes beside a reference and are none. A formula such as ``(x cos x - sin x) / x**2`` loses all its
+Four things look like mistakes beside a reference and are none. A formula such as ``(x cos x - sin x) / x**2`` loses all its
 digits near 0, though it is right: its errors then change erratically from point to point, and are gone at a plain point. A
 function that is constant on small scales and slopes on large ones is a staircase or was rounded, and nobody can tell which: a
 gradient of 0 is right for the staircase. And where forward is noisy, slopes can be told over large steps alone, with a kink
-between: then the claim's average over such a step is the slope, though the claim at the point is another.
+between: then the claim's average over such a step is the slope, though the claim at the point is another. At last, what looks
+like noise over the steps that a reference takes may be forward itself, which goes up and down over smaller ones: sin(x**2) at 1e7.
 """
 
 from __future__ import annotations
@@ -43,6 +44,17 @@ FINE = 2.0**-12
 STEPS = 2.0 ** -np.arange(10.0, 41.0, 2.0)
 SMALLEST = 3
 UNITS = 64
+OCTAVES = 60
+NEIGHBOURS = np.sort(np.random.default_rng(17).uniform(-8, 8, size=17))
+"""Unevenly spaced, all gaps of their own: waves must not fall in step with them."""
+COARSER = 4.0 ** np.arange(24)
+"""Increments are looked at over the smallest step that changes forward, and over larger ones."""
+SCALES = 5
+AS_LARGE = 0.5
+"""Increments twice as large as those that the claim promises are none of its doing."""
+BOUNDED = 1 / 8
+"""Increments of what goes up and down grow less than the step, by this factor over all scales."""
+VARIED = 0.3
 
 
 def loses_its_digits(
@@ -113,7 +125,7 @@ def agrees_on_average(
         return False
     ends: Any = np.repeat(at[None], 2, axis=0)
     ends[(slice(None), *index)] = x - half, x + half
-    change = measure.contract(function.many(name, ends).outputs)[0]
+    change = measure.change(function.many(name, ends).outputs)
     mine = []
     for share in (np.arange(MIDPOINTS) + 0.5) / MIDPOINTS:
         moved = at.copy()
@@ -152,7 +164,49 @@ def stands_still(
     steps = STEPS * max(1.0, abs(float(at[index])))
     points: Any = np.repeat(at[None], 2 * len(steps), axis=0)
     points[(slice(None), *index)] += np.concatenate((steps, -steps))
-    change = measure.contract(function.many(name, points).outputs)[0]
+    change = measure.change(function.many(name, points).outputs)
     seen = abs(slope) * steps > UNITS * max(EPSILON, 2 * roundoff) * measure.magnitude
     up, down = (side[seen][-SMALLEST:] for side in np.split(change, 2))
     return bool(np.count_nonzero(seen) >= SMALLEST and np.ptp(up) == 0 and np.ptp(down) == 0)
+
+
+def varies_on_smaller_scales(
+    function: Evaluable, name: str, at: Array, index: Index, upstream: Array, claimed: Claimed, slope: float
+) -> bool:
+    """Whether forward goes up and down about its ``slope``, by no more than the claim promises, over steps that are too small for
+    a reference: the smallest ones over which that is more than rounding. Over larger steps it is hardly more then, and the claims
+    differ from point to point."""
+    measure, x = Measure.of(function, upstream), float(at[index])
+
+    def moved(steps: Array) -> Any:
+        points: Any = np.repeat(at[None], len(steps), axis=0)
+        points[(slice(None), *index)] += steps
+        return points
+
+    def changes(steps: Array) -> Array:
+        return measure.contract(function.many(name, moved(steps)).outputs)[0]
+
+    ladder = (float(np.spacing(abs(x))) if x else 2.0**-OCTAVES) * 2.0 ** np.arange(OCTAVES)
+    visible = (np.nan_to_num(changes(np.concatenate((ladder, -ladder)))) != 0).reshape(2, -1).all(axis=0)
+    if not visible.any():
+        return False
+    rounding = UNITS * max(EPSILON, 2 * float(getattr(function, "roundoff", 0.0))) * measure.magnitude
+    sizes, steps = [], []
+    for step in float(ladder[np.argmax(visible)]) * COARSER:
+        size = _size(np.diff(changes(step * NEIGHBOURS) - slope * step * NEIGHBOURS))
+        if not np.isfinite(size):
+            return False
+        if size > rounding or sizes:
+            sizes.append(size)
+            steps.append(step)
+        if len(sizes) > SCALES:
+            break
+    if len(sizes) <= SCALES or sizes[-1] * steps[0] > BOUNDED * sizes[0] * steps[-1]:
+        return False
+    promised = [claimed(point) for point in moved(steps[-1] * NEIGHBOURS)]
+    slopes = np.array([np.nan if g is None or g.shape != at.shape else g[index] for g in promised])
+    return bool(_size(slopes) * steps[-1] >= AS_LARGE * sizes[-1] and np.std(slopes) >= VARIED * _size(slopes))
+
+
+def _size(numbers: Array) -> float:
+    return float(np.sqrt(np.mean(numbers**2)))

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 import gradtool
+from gradtool.autodiff import SecondOrder
 from gradtool.cli import main
 from gradtool.results import EvaluationResult, InputResult, NodeResult, Reference, Verdict
 
@@ -173,6 +174,25 @@ def test_jacobians_and_clipping():
     assert [found["clipped"] for found in document["inputs"]] == pytest.approx([0.6, 0.8])
 
 
+def test_second_derivatives():
+    found = run("x^2*y", "x=3", "y=2", "--hessian")
+    assert found.exit_code == 0
+    assert "  x  4  6\n  y  6  0\n" in found.stdout
+    assert "Hessian" not in run("x^2*y", "x=3", "y=2").stdout
+    weighed = run("x^3", "x=[1,2]", "--upstream", "[1,10]", "--hessian", "--format", "json")
+    assert json.loads(weighed.stdout)["hessian"]["blocks"][0]["value"] == [[6.0, 0.0], [0.0, 120.0]]
+    assert run("x*abs(x)", "x=0", "--hessian", "--strict").exit_code == 4
+    assert run("x*abs(x)", "x=0", "--strict").exit_code == 0
+
+
+def test_a_wrong_hessian_fails_the_run(monkeypatch):
+    true = SecondOrder.hessian
+    monkeypatch.setattr(SecondOrder, "hessian", lambda self: {"x": {"x": -true(self)["x"]["x"]}})
+    found = run("sin(x)", "x=1", "--hessian")
+    assert found.exit_code == 1
+    assert found.stdout.splitlines()[-1].startswith("WRONG: the Hessian is wrong; OK: 1 gradient agrees")
+
+
 def test_single_precision():
     document = json.loads(run("x/3", "x=1", "--dtype", "float32", "--format", "json").stdout)
     assert document["output"]["value"] == float(np.float32(1) / np.float32(3))
@@ -282,6 +302,8 @@ def test_an_expression_without_inputs_shows_its_value():
         (("x", "x=1", "--step", "0"), "--step"),
         (("x", "x=1", "--clip-norm", "nan"), "--clip-norm"),
         (("x", "x=1", "--dtype", "float16"), "--dtype"),
+        (("sum(x)", "x=ones(10)", "--hessian", "--max-hessian", "99"), "10 x 10 = 100 entries, more than the limit of 99"),
+        (("x", "x=1", "--hessian", "--dtype", "float32"), "float64"),
         (("x", "x=1", "--format", "xml"), "--format"),
         (("x", "x=1", "--fail-on", "GT999"), "GT999"),
         (("x", "x=1", "--seed", "-1"), "--seed"),

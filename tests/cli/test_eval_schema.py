@@ -14,7 +14,7 @@ from gradtool.cli import main
 
 FIGURES = ["shape", "min", "max", "mean", "norm", "nonfinite"]
 WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-OPTIONAL = {"dtype": str, "layers": list, "microbatches": dict}
+OPTIONAL = {"dtype": str, "layers": list, "microbatches": dict, "hessian": dict}
 
 
 def refuse(token):
@@ -174,6 +174,23 @@ def test_schema(arguments):
     check(document(*arguments))
 
 
+def check_hessian(found):
+    check(found, ["hessian"])
+    image = found["hessian"]
+    assert list(image) == ["labels", "blocks", "eigenvalues", "condition", "definiteness", "verdict"]
+    shapes = {entry["name"]: entry["shape"] for entry in found["inputs"]}
+    assert len(image["labels"]) == sum(math.prod(shape) for shape in shapes.values())
+    assert [(block["row"], block["column"]) for block in image["blocks"]] == [(a, b) for a in shapes for b in shapes]
+    for block in image["blocks"]:
+        assert list(block) == ["row", "column", "value", "references", "verdict", "reason"]
+        shape = shapes[block["row"]] + shapes[block["column"]]
+        value(block["value"], shape)
+        reference(block["references"]["symbolic"], shape, [])
+        reference(block["references"]["numeric"], shape, ["error", "evaluations"])
+    assert list(image["eigenvalues"]) == ["min", "max"]
+    assert image["verdict"] in ("OK", "WRONG", "UNDECIDED")
+
+
 def test_with_every_option():
     arguments = ("sum(sigmoid(W@x))", "W=randn(3,2)", "x=[1,2]")
     check(document(*arguments, "--jacobians"))
@@ -182,6 +199,9 @@ def test_with_every_option():
     check(document(*arguments, "--clip-norm", "0.1", "--clip-value", "1"))
     check(document(*arguments, "--dtype", "float32"), ["dtype"])
     check(document(*arguments, "--step", "1e-4"))
+    check_hessian(document(*arguments, "--hessian"))
+    check_hessian(document("relu(x)", "x=0", "--hessian"))
+    check_hessian(document(*arguments, "--hessian", "--reference", "none"))
     for method in ("symbolic", "numeric", "none"):
         found = check(document(*arguments, "--reference", method))
         statuses = {name: image["status"] for name, image in found["inputs"][0]["references"].items()}

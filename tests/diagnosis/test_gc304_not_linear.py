@@ -43,3 +43,14 @@ def test_a_gradient_that_is_all_rounding_need_not_be_linear():
     assert "GC304" not in codes(lambda x: x / x, backward, np.array([0.3, 0.7, 1.9]))
     large = np.array([3e-7, 0.7, 1.9])
     assert "GC304" not in codes(lambda x: x / x + np.sin(x), lambda d, x: backward(d, x) + d * np.cos(x), large)
+
+
+@pytest.mark.parametrize(("small", "d"), [(1e-12, 1.0), (2e-12, 3.3), (1e-13, -0.7)])
+def test_what_is_left_of_large_parts_that_cancel_need_not_be_linear(small, d):
+    # Of a saturated softmax: the rounding of d + small is the same for any d of its size, and no change of its last digit shows it.
+    weights = np.array([small, 1.0])
+
+    def backward(d, x):
+        return weights * (d - (d * weights).sum() / weights.sum()) * (1 + 0 * x)
+
+    assert "GC304" not in codes(lambda x: 0 * x + weights * 1e-12, backward, np.array([d, 1.0]))

@@ -1,6 +1,7 @@
 import numpy as np
 
 from gradtool.diagnosis.hygiene import HYGIENE_RULES, arrays_in, changed, differs
+from tests.diagnosis.hygiene_trials import codes
 
 
 def test_every_rule_is_documented_in_the_same_way():
@@ -20,6 +21,18 @@ def test_arrays_are_found_wherever_a_cache_holds_them():
     cache = (np.zeros(1), {"x": [np.arange(3)], 3: "text"}, Layer(), np.array(["a"]))
     assert set(arrays_in(cache)) == {"[0]", "[1]['x'][0]", "[2].mask"}
     assert arrays_in(None) == {}
+
+
+def test_rules_share_their_runs():
+    calls = []
+
+    def backward(d, x):
+        calls.append(d)
+        return d * np.cos(x)
+
+    assert codes(np.sin, backward) == []
+    # The judgement's, the one that is watched and its repetition, three for linearity, three for layouts.
+    assert len(calls) == 9
 
 
 def test_nan_is_the_same_as_nan():

@@ -10,6 +10,7 @@ from gradtool.language.calls import (
     REQUIRED,
     Callee,
     Given,
+    Text,
     call,
     constant_value,
     defaults,
@@ -17,6 +18,7 @@ from gradtool.language.calls import (
     names_of,
     parameters_at,
     show_parameter,
+    show_text,
     signature,
     signatures,
     unknown_keyword,
@@ -115,6 +117,13 @@ def test_the_places_of_constants_left_out_are_the_call():
         (Caller("norm").node("t").node(1.0), {"ord": "1", "axis": None, "keepdims": False}),
         (Caller("norm").node("t").node(math.inf), {"ord": "inf", "axis": None, "keepdims": False}),
         (Caller("norm").node("t").word("fro", "ord"), {"ord": "fro", "axis": None, "keepdims": False}),
+        (Caller("pad").node("t").node(2.0), {"pad_width": 2}),
+        (Caller("pad").node("t").list(0.0, 1.0), {"pad_width": (0, 1)}),
+        (Caller("pad").node("t").node(np.array([1.0, 2.0])), {"pad_width": (1, 2)}),
+        (Caller("pad").node("t").node(np.array([[1.0, 2.0], [0.0, 3.0]])), {"pad_width": ((1, 2), (0, 3))}),
+        (Caller("max_pool2d").node("t").node(2.0).word("None"), {"kernel_size": 2, "stride": None, "padding": 0}),
+        (Caller("einsum").word(Text("ij->ji")).node("t"), {"equation": "ij->ji"}),
+        (Caller("einsum").node("t").word(Text("ij->ji"), "equation"), {"equation": "ij->ji"}),
     ],
 )  # fmt: skip
 def test_parameters(caller, parameters):
@@ -203,6 +212,27 @@ def test_nothing_else_is_noted(caller):
         (Caller("norm").node("t").node(3.0), "ord of norm must be one of 1, 2, inf, fro, found 3", (10, 15), None),
         (Caller("norm").node("t").list(1.0, 2.0), "ord of norm must be a word", (10, 15),
          "write norm(x, ord=2, axis=None, keepdims=false)"),
+        (Caller("pad").node("t").node(np.array([[1.0, 0.5]])), "pad_width of pad must be a whole number, a tuple of them, "
+         "or rows of them, as in [[1, 2], [0, 3]]", (10, 15), "write pad(x, pad_width)"),
+        (Caller("pad").node("t").node(np.ones((1, 1, 1))), "pad_width of pad must be a whole number, a tuple of them, "
+         "or rows of them, as in [[1, 2], [0, 3]]", (10, 15), "write pad(x, pad_width)"),
+        (Caller("einsum").node("t"), "einsum needs its equation, a text in quotes", SPAN,
+         "write einsum('equation', a, ...)"),
+        (Caller("einsum").node("t").word(Text("i")), "einsum needs its equation, a text in quotes", SPAN,
+         "write einsum('equation', a, ...)"),
+        (Caller("einsum").word(Text("i")), "einsum takes at least 1 array, found none", SPAN,
+         "write einsum('equation', a, ...)"),
+        (Caller("einsum").word(Text("i")).word(Text("j")), "einsum takes an array here", (10, 15),
+         "einsum('equation', a, ...)"),
+        (Caller("einsum").word(Text("i")).node("t").word(Text("i"), "equation"),
+         "einsum is given 'equation' twice, first by its place", (20, 25), "write einsum('equation', a, ...)"),
+        (Caller("einsum").node("t").node("u", "equation"), "equation of einsum must be a text in quotes", (10, 15),
+         "write einsum('equation', a, ...)"),
+        (Caller("sin").word(Text("x")), "sin takes an array here", (0, 5), "names are written without quotes"),
+        (Caller("norm").node("t").word(Text("inf"), "ord"), "ord of norm must be a word", (10, 15),
+         "names are written without quotes"),
+        (Caller("sum").node("t").word(Text("0"), "axis"), "axis of sum must be a whole number, a tuple of them, or None",
+         (10, 15), "names are written without quotes"),
         (Caller("mse").node("s").node("t").word("men", "reduction"), "reduction of mse must be one of mean, sum, none, "
          "found 'men'", (20, 25), "did you mean mean?"),
         (Caller("mse").node("s").node("t").word("qqq", "reduction"), "reduction of mse must be one of mean, sum, none, "
@@ -242,6 +272,7 @@ def test_a_generator_takes_numbers_alone(value):
     refusal = ("made takes constant numbers", (10, 15), None)
     assert Caller("made", len).node(1.0).node(value).refusal() == refusal
     assert Caller("made", len).node(1.0).list(2.0, value).refusal() == refusal
+    assert Caller("made", len).node(1.0).word(Text("a")).refusal() == refusal
 
 
 @pytest.mark.parametrize(
@@ -347,6 +378,8 @@ def test_defaults():
         ("reduce_max", "max(x, axis=None, keepdims=false)"),  # by what a program writes
         ("concat", "concat(a, ..., axis=0)"),
         ("layer_norm", "layer_norm(x, weight=1, bias=0, eps=1e-05)"),
+        ("einsum", "einsum('equation', a, ...)"),
+        ("max_pool2d", "max_pool2d(x, kernel_size, stride=None, padding=0)"),
     ],
 )
 def test_signature(name, text):
@@ -361,7 +394,8 @@ def test_signatures():
 @pytest.mark.parametrize(
     ("value", "text"),
     [(True, "true"), (False, "false"), (None, "None"), (2, "2"), (2.0, "2"), (0.1, "0.1"), (1e-5, "1e-05"),
-     (math.inf, "inf"), (-math.inf, "-inf"), ((), "()"), ((1,), "(1,)"), ((1, -2), "(1,-2)"), ("mean", "mean")],
+     (math.inf, "inf"), (-math.inf, "-inf"), ((), "()"), ((1,), "(1,)"), ((1, -2), "(1,-2)"), ("mean", "mean"),
+     (((1, 2), (0, -3)), "[[1,2],[0,-3]]"), (((1,), (2,)), "[[1],[2]]")],
 )  # fmt: skip
 def test_show_parameter(value, text):
     assert show_parameter(value) == text
@@ -429,3 +463,8 @@ WORD, NUMBER = Parameter("reduction", "word", "mean", ("mean", "none")), Paramet
 )
 def test_is_word(parameter, text, keyword, yes):
     assert is_word(parameter, text, keyword) is yes
+
+
+@pytest.mark.parametrize(("text", "shown"), [("ij->ji", "'ij->ji'"), ("", "''"), ("it's", '"it\'s"'), ('"', "'\"'")])
+def test_show_text(text, shown):
+    assert show_text(text) == shown

@@ -433,6 +433,10 @@ def complaint(text, **more):
         ("sin(x,,)", ["expected a value after ',', found ','", "  sin(x,,)", "        ^"]),
         ("sin(,x)", ["expected a value after '(', found ','", "  sin(,x)", "      ^"]),
         ("sum(x, axis=)", ["expected a value after '=', found ')'", "  sum(x, axis=)", "              ^"]),
+        ("einsum('ij->ji' x)", ["expected ',' or ')', found 'x'", "  einsum('ij->ji' x)", "                  ^"]),
+        ("einsum(x, y)", ["einsum needs its equation, a text in quotes", "  einsum(x, y)", "  ^^^^^^^^^^^^",
+                          "hint: write einsum('equation', a, ...)"]),
+        ("sin('x')", ["sin takes an array here", "  sin('x')", "      ^^^", "hint: names are written without quotes"]),
         ("x[i]", ["an index must be a constant whole number", "  x[i]", "    ^",
                   "hint: numbers and arithmetic on them are constants, inputs are not"]),
         ("x[1.5]", ["an index must be a constant whole number", "  x[1.5]", "    ^^^"]),
@@ -533,6 +537,7 @@ def test_calls_inside_arrays_start_afresh():
 PIECES = """
     x y z W 1 2.5 pi e true None inf ( ) [ ] , ; = == < <= + - * / @ ** ^ . .T : ... ' é ² − 2x $ 1e f(
     axis= keepdims= shape= ord= min= sum( max( min( sin( reshape( norm( clip( concat( where( stack( leaky_relu(
+    'ij->i' \" equation= einsum( pad(
 """
 
 

@@ -40,6 +40,13 @@ def shown(text):
         ("max(x, axis=(0,))", "max(x,axis=(0,))"),
         ("reshape(A, (3, 2))", "reshape(A,(3,2))"),
         ("norm(x, 1)", "norm(x,ord=1)"),
+        ('einsum("ij,jk->ik", a, b)', "einsum('ij,jk->ik',a,b)"),
+        ("einsum(a, b, equation='ij,jk->ik')", "einsum('ij,jk->ik',a,b)"),
+        ("pad(x, [[1, 2], [0, 3]])", "pad(x,[[1,2],[0,3]])"),
+        ("pad(x, (1, 2))", "pad(x,(1,2))"),
+        ("conv2d(x, w, stride=(2, 1))", "conv2d(x,w,stride=(2,1))"),
+        ("conv2d(x, w, b, 2)", "conv2d(x,w,b,stride=2)"),
+        ("max_pool2d(x, 2, None, 1)", "max_pool2d(x,2,padding=1)"),
         ("roll(x, 1, axis=0)", "roll(x,1,axis=0)"),
         ("roll(axis=0, shift=-1, x=x)", "roll(x,-1,axis=0)"),
         ("leaky_relu(x)", "leaky_relu(x)"),
@@ -123,6 +130,11 @@ PROGRAMS = [
     "sum(sum(x, axis=(0, -1), keepdims=true), None) + norm(x, inf)",
     "reshape(A, (3, -1)) @ reshape(B, 6)",
     "roll(expand_dims(x, 0), 2, axis=(0, 1))",
+    "einsum('ij , ... -> i...', x*2, einsum('', 3), y) + einsum(x, equation=\"i'j\")",
+    "pad(pad(pad(x, 1), (1, 2)), [[1, 2], [0, 3]]) + pad(x, [[1], [2]])",
+    "max_pool2d(avg_pool2d(x, 2, (1, 2)), (2, 3), None, 1) + conv1d(x, w, padding=(2,))",
+    "batch_norm(conv2d(x, w, b, 2, (0, 1)), g, eps=0.1) + attention(q, k, v, true)",
+    "embedding(i, gather(table, i)) + slogdet(cholesky(x))",
     "concat(a, b, c, axis=-1) + max(a, b, 1) + max(a, axis=0)",
     "lambda*None + pi^e",
     "sum = x; sum(sum)",
@@ -200,6 +212,13 @@ INDEX = st.lists(
 ).map(",".join)
 
 
+TEXTS = st.one_of(
+    st.text(st.characters(exclude_characters="'\r\n", codec="utf-8"), max_size=6).map("'{}'".format),
+    st.text(st.characters(exclude_characters='"\r\n', codec="utf-8"), max_size=6).map('"{}"'.format),
+    st.sampled_from(["'ij,jk->ik'", '"...i -> ..."']),
+)
+
+
 def larger(inner):
     several = st.lists(inner, min_size=2, max_size=4).map(", ".join)
     return st.one_of(
@@ -217,6 +236,10 @@ def larger(inner):
         st.builds("where({}, {}, {})".format, inner, inner, inner),
         st.builds("elu({}, alpha={})".format, inner, inner),
         st.builds("reshape({}, (2, -1))".format, inner),
+        st.builds("pad({}, {})".format, inner, st.sampled_from(["1", "(0, 2)", "[[1, 2], [0, 1]]", "[[1], [2]]"])),
+        st.builds("max_pool2d({}, {})".format, inner, st.sampled_from(["2", "(1, 2), None, 1", "2, padding=(0, 1)"])),
+        st.builds("einsum({}, {})".format, TEXTS, several),
+        st.builds("einsum({}, equation={})".format, several, TEXTS),
         st.builds("({}).T".format, inner),
         st.builds("({})[{}]".format, inner, INDEX),
         several.map("[{}]".format).filter(lambda text: "[[" not in text),

@@ -3,7 +3,7 @@
 import pytest
 
 from gradtool.language import SourceError, parse
-from gradtool.language.tokens import END, ERROR, NAME, NEWLINE, NUMBER, tokenize
+from gradtool.language.tokens import END, ERROR, NAME, NEWLINE, NUMBER, TEXT, tokenize
 
 
 def kinds(text):
@@ -69,6 +69,14 @@ def test_names_are_in_normal_form(text, name):
     assert tokenize(text) == [(NAME, name, 0, len(text)), (END, "", len(text), len(text))]
 
 
+def test_a_text_stands_where_an_argument_begins():
+    assert tokenize("f( 'a # b' )") == [
+        (NAME, "f", 0, 1), ("(", "(", 1, 2), (TEXT, "a # b", 3, 10), (")", ")", 11, 12), (END, "", 12, 12),
+    ]  # fmt: skip
+    assert kinds("f(x, k=\"it's\", '')")[4:] == [NAME, "=", TEXT, ",", TEXT, ")", END]
+    assert kinds("f(A', B')") == [NAME, "(", NAME, ERROR]
+
+
 def test_the_list_ends_at_the_first_mistake():
     assert kinds("x + $ y ) z") == [NAME, "+", ERROR]
 
@@ -95,9 +103,23 @@ def test_the_list_ends_at_the_first_mistake():
         ("x ? y : z", "?", "the language has no ?", "write where(condition, a, b)"),
         ("{x}", "{", "the language has no {", "use ( ) for grouping and [ ] for arrays and indices"),
         ("x + \\\n y", "\\", "the language has no \\", "put the expression in parentheses to go on in the next line"),
-        ("W' @ x", "'", "found ' but the language has no strings", "write .T for the transpose"),
-        ("f = 'abc'", "'", "found ' but the language has no strings", "names are written without quotes"),
-        ("“x”", "“", "found “ but the language has no strings", "names are written without quotes"),
+        ("W' @ x", "'", "found ' where no text can stand", "write .T for the transpose"),
+        ("max(W', x')", "'", "found ' where no text can stand", "write .T for the transpose"),
+        ("f = 'abc'", "'", "found ' where no text can stand", "names are written without quotes"),
+        ("'abc'", "'", "found ' where no text can stand", "names are written without quotes"),
+        ('x["a"]', '"', 'found " where no text can stand', "names are written without quotes"),
+        ("[1, 'a']", "'", "found ' where no text can stand", "names are written without quotes"),
+        ("sin(('a'))", "'", "found ' where no text can stand", "names are written without quotes"),
+        ("“x”", "“", "found “ where no text can stand", "names are written without quotes, texts in ' or \""),
+        (
+            "einsum(‘i’, x)",
+            "‘",
+            "found ‘ where no text can stand",
+            "names are written without quotes, texts in ' or \"",
+        ),
+        ("einsum('i, x)", "'", "the text after ' is never closed", "add ' in the same line"),
+        ("einsum(\"i', x)", '"', 'the text after " is never closed', 'add " in the same line'),
+        ("einsum('i\n', x)", "'", "the text after ' is never closed", "add ' in the same line"),
         ("x−1", "−", "unknown character − (U+2212, MINUS SIGN)", "write - for minus"),
         ("x – 1", "–", "unknown character – (U+2013, EN DASH)", "write - for minus"),
         ("2×x", "×", "unknown character × (U+00D7, MULTIPLICATION SIGN)", "write * for a product"),

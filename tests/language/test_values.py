@@ -153,7 +153,7 @@ def test_rand_is_uniform_on_0_to_1():
         ("__import__('os').getcwd()", "unknown function '__import__'", "    ^^^^^^^^^^",
          "for a product write __import__*(...)"),
         ("().__class__", "found nothing between the parentheses", "    ^^", "write an expression there"),
-        ("'text'", "found ' but the language has no strings", "    ^", "names are written without quotes"),
+        ("'text'", "found ' where no text can stand", "    ^", "names are written without quotes"),
         ("w.npy", "a value has no attribute 'npy'", "     ^^^^",
          "write @ before the name of a file: x=@w.npy"),
         ("zeros(10000000,10000000)",

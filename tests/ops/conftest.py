@@ -230,7 +230,7 @@ def check_kink() -> Callable[..., None]:
         assert np.ptp(draws, axis=0).max() > 0.1
         # Away from the tie a draw is the derivative.
         away = [a + 0.01 * point.rng.standard_normal(a.shape) for a in point.arguments]
-        kept = {k: v for k, v in settled.items() if k in ("ord", "reduction", "ddof")}
+        kept = {k: v for k, v in settled.items() if k in ("ord", "reduction", "ddof", "kernel_size")}
         off = Checker(point.operation.name, *away, **kept)
         assert not any(np.any(k.tied(*off.arguments, **off.settled.parameters)) for k in off.operation.kinks)
         drawn = kink.choose(point.rng, np.ones(off.settled.shape), off.out(), *off.arguments, **off.settled.parameters)

@@ -3,6 +3,7 @@
 from fractions import Fraction
 from itertools import permutations
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -196,3 +197,18 @@ def test_worthwhile(shape, yes):
 def test_not_worthwhile_where_something_is_not_finite(value):
     assert not exact.worthwhile(np.array([[1.0, 0.0], [value, 1.0]]))
     assert not exact.worthwhile(np.eye(2, dtype=object))
+
+
+@pytest.mark.parametrize(
+    "matrix", [[[1e200, 1.0], [0.0, -1e200]], [[1.0, 1e-17], [0.0, 1.0]], [[0.7]], [[1.4]], [[5e-324]]]
+)
+def test_the_logarithm_of_a_determinant(matrix):
+    with mpmath.workdps(50):
+        truth = mpmath.log(abs(mpmath.mpf(1) * matrix[0][0] * (matrix[1][1] if len(matrix) > 1 else 1)))
+    assert exact.log_determinant(np.array(matrix)) == pytest.approx(float(truth), rel=4e-16)
+
+
+def test_the_logarithm_of_a_determinant_that_is_nearly_one():
+    matrix = np.array([[1.0, 1e-9], [1e-9, 1.0]])
+    assert exact.log_determinant(matrix) == pytest.approx(-1e-18, rel=1e-15)
+    assert exact.log_determinant(np.zeros((2, 2))) == -np.inf

@@ -7,7 +7,7 @@ import pytest
 
 from gradtool.ops import REGISTRY, exact
 
-NAMES = ["matmul", "dot", "outer", "transpose", "trace", "inv", "det", "solve"]
+NAMES = ["matmul", "dot", "outer", "transpose", "trace", "inv", "det", "slogdet", "solve", "cholesky"]
 HILBERT = 1.0 / (np.arange(8)[:, None] + np.arange(8) + 1)
 
 
@@ -16,7 +16,7 @@ def test_cases(name, check_cases):
     check_cases(name)
 
 
-@pytest.mark.parametrize("name", ["inv", "det", "solve"])
+@pytest.mark.parametrize("name", ["inv", "det", "slogdet", "solve", "cholesky"])
 def test_cases_by_lapack(name, check_cases, monkeypatch):
     monkeypatch.setattr(exact, "MAX_SIZE", 0)
     check_cases(name, 1e-10)
@@ -119,7 +119,77 @@ def test_the_derivative_of_trace_and_transpose(at):
         np.testing.assert_array_equal(point.vjp(0, point.out()), x)
 
 
+def test_the_logarithm_of_a_determinant_near_one(at):
+    """log(det(x)) would have four digits left of it."""
+    assert at("slogdet", [[1.0 + 1e-12, 1e-9], [2e-9, 1.0]]).worst() < 1e-15
+    assert at("slogdet", [[0.0, 1.0], [1.0 + 1e-14, 3.0]]).worst() < 1e-15
+
+
+@pytest.mark.parametrize("size", [2, 30])
+def test_the_logarithm_of_a_determinant_beyond_the_range(size, at):
+    for scale in (1e200, 1e-200, -1e200):
+        point = at("slogdet", scale * np.eye(size))
+        assert point.out() == pytest.approx(size * np.log(abs(scale)), rel=1e-14)
+        np.testing.assert_allclose(point.vjp(0, 2.0), 2 / scale * np.eye(size), rtol=1e-14)
+
+
+def test_the_logarithm_of_no_determinant(at):
+    point = at("slogdet", [[1.0, 2.0], [2.0, 4.0]])
+    assert point.out() == -np.inf
+    assert np.isnan(point.vjp(0)).all()
+
+
+def test_cholesky_of_the_symmetric_part(at):
+    rng = np.random.default_rng(5)
+    a = rng.normal(size=(4, 4))
+    x = a @ a.T
+    skew = rng.normal(size=(4, 4))
+    upstream = rng.normal(size=(4, 4))
+    point, other = at("cholesky", x), at("cholesky", x + skew - skew.T)
+    np.testing.assert_allclose(point.out(), np.linalg.cholesky(x), rtol=1e-12)
+    np.testing.assert_allclose(other.out(), point.out(), rtol=1e-12, atol=1e-14)
+    down = point.vjp(0, upstream)
+    np.testing.assert_array_equal(down, down.T)
+    np.testing.assert_allclose(down, point.vjp(0, np.tril(upstream)), rtol=1e-15)  # above the diagonal out is 0
+
+
+def test_cholesky_of_widely_scaled_matrices(at):
+    rng = np.random.default_rng(6)
+    upstream = rng.normal(size=(3, 3))
+    base = np.array([[2.0, 0.5, -0.25], [0.5, 1.5, 0.75], [-0.25, 0.75, 1.0]])
+    for scale in ([1e150, 1.0, 1e-150], [1e-150, 1e-145, 1e-140], [1e153, 1e150, 1e153]):
+        point = at("cholesky", base * np.outer(scale, scale))
+        np.testing.assert_allclose(point.out(), np.linalg.cholesky(base) * np.array(scale)[:, None], rtol=1e-13)
+    scale = [1e3, 1.0, 1e-3]
+    assert at("cholesky", base * np.outer(scale, scale)).worst(upstream) < 1e-12
+
+
+@pytest.mark.parametrize("bad", [-1.0, np.nan])
+def test_a_matrix_without_a_cholesky_factor_does_not_spoil_its_neighbours(bad, at):
+    point = at("cholesky", np.stack([np.eye(2), bad * np.eye(2), 4 * np.eye(2)]))
+    assert np.isnan(point.out()[1]).any()
+    np.testing.assert_array_equal(point.out()[[0, 2]], [np.eye(2), 2 * np.eye(2)])
+    assert np.isfinite(point.vjp(0)[[0, 2]]).all()
+
+
+@pytest.mark.parametrize("name", ["cholesky", "slogdet"])
+def test_as_pytorch(name, at):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(7)
+    a = rng.normal(size=(2, 4, 4))
+    x = a @ np.swapaxes(a, -1, -2) + np.eye(4)
+    tensor = torch.tensor(x, requires_grad=True)
+    expected = torch.linalg.cholesky(tensor) if name == "cholesky" else torch.linalg.slogdet(tensor).logabsdet
+    point = at(name, x)
+    np.testing.assert_allclose(point.out(), expected.detach().numpy(), rtol=1e-12, atol=1e-12)
+    upstream = rng.normal(size=point.out().shape)
+    expected.backward(torch.tensor(upstream))
+    np.testing.assert_allclose(point.vjp(0, upstream), tensor.grad.numpy(), rtol=1e-12, atol=1e-12)
+
+
 def test_refusals(refuses):
+    assert "square" in refuses("slogdet", (2, 3))
+    assert "square" in refuses("cholesky", (4,))
     message = refuses("matmul", (2, 3), (4, 5))
     assert message.startswith("shapes (2, 3) and (4, 5) do not fit")
     assert "has 3 entries" in message

@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 
 import gradtool
-from gradtool.autodiff import backward, forward, make_plan
+from gradtool.autodiff import SecondOrder, backward, forward, make_plan
 from gradtool.graph import GraphBuilder
 from gradtool.ops import REGISTRY, Case
-from gradtool.references import central_difference_exact, symbolic_gradient
+from gradtool.references import central_difference_exact, symbolic_gradient, symbolic_hessian
 from gradtool.results import Verdict
+from gradtool.verdict import find_ties
+from gradtool.verdict.second_order import joined
 
 SHAPES_BY_ARITY = {
     1: [((),), ((2, 3),)],
@@ -257,6 +259,10 @@ TIED: dict[str, list[Any]] = {
     "smooth_l1": [([[1.0, 2.0], [1.0, 0.0], 0.0], {})],
     "hinge": [([[0.5, 4.0], [2.0, 1.0]], {}), ([[-1.0, 0.5], [-1.0, 1.0]], {"reduction": "sum"})],
     "cosine_similarity": [([[0.0, 0.0], [1.0, 2.0]], {}), ([[1.0, 2.0], [0.0, 0.0]], {})],
+    "max_pool2d": [
+        ([[[1.0, 1.0], [0.0, 1.0]]], {"kernel_size": 2}),
+        ([[[2.0, 1.0, 2.0], [0.0, 2.0, 1.0], [3.0, 0.0, 1.0]]], {"kernel_size": 2, "stride": 1, "padding": 1}),
+    ],
 }  # fmt: skip
 TIES = [(name, i) for name, points in TIED.items() for i in range(len(points))]
 NEITHER_CONVEX_NOR_CONCAVE = {"sort", "clip"}
@@ -517,3 +523,58 @@ def test_the_declaration_is_complete(name):
             assert text.format_map(labels | {"upstream": "upstream", "out": "out"})
     if operation.kinks:
         assert operation.piece is not None or all(k.choose is None for k in operation.kinks)
+
+
+SECOND_ORDER_POINTS = [None, 0.0, 1e-9, 30.0, -30.0, -800.0]
+"""A point drawn from the domain, and values that all entries of the first argument have; of all arguments at 0."""
+SMOOTH_AT_ZERO = {
+    "sin", "tanh", "sigmoid", "logsigmoid", "softplus", "silu", "gelu", "mish", "erf", "square", "softmax", "logsumexp", "det",
+    "bce_with_logits", "asinh", "swiglu", "layer_norm",
+}  # fmt: skip
+"""Of what is smooth at 0 these have kernels that branch there, or divide; no reference may find a kink in them."""
+
+
+@pytest.mark.parametrize(("name", "k"), ALL, ids=IDS)
+def test_second_derivatives_agree_with_the_exact_ones(name, k):
+    """Also shows that every kernel can be run on tangents."""
+    for at in SECOND_ORDER_POINTS[: (len(SECOND_ORDER_POINTS), 2)[k]] if k < 2 else SECOND_ORDER_POINTS[:1]:
+        graph, inputs, plan, upstream = prepared(name, k)
+        values_given = (cases_of(REGISTRY[name])[k].values or {}).keys()
+        for i, x in inputs.items():
+            if at is not None and int(i[1:]) not in values_given and (at == 0 or i == "a0"):
+                inputs[i] = np.full(np.shape(x), at)
+        values = forward(plan, inputs)
+        gradients = backward(plan, values, upstream)
+        second = SecondOrder(plan, values, gradients)
+        sizes = [np.size(inputs[i]) for i in plan.wrt]
+        if sum(sizes) > 24:
+            _along_one_direction(plan, inputs, upstream, second)
+            continue
+        ours = joined(second.hessian(), plan.wrt, sizes)
+        tied = bool(find_ties(plan, values))
+        exact = symbolic_hessian(graph, inputs, upstream, plan.resolved, plan.wrt, tied=tied)
+        known = np.isfinite(exact.error) & np.isfinite(ours) if tied else np.isfinite(exact.error)
+        assert at is not None or known.all(), exact.reason
+        assert at != 0 or name not in SMOOTH_AT_ZERO or known.all(), exact.reason
+        largest = np.max(np.abs(exact.value), initial=0.0, where=known)
+        steepest = max((float(np.max(np.abs(gradients.of(i)), initial=0.0)) for i in plan.wrt), default=0.0)
+        rounding = 2.0**-53 * steepest if np.isfinite(steepest) else 0.0
+        least = 1e-12 * np.abs(exact.value) + 1e-13 * largest + rounding + 1e-300 + exact.error
+        assert (np.abs(ours - exact.value) <= least)[known].all(), (name, at, ours, exact.value)
+
+
+def _along_one_direction(plan, inputs, upstream, second):
+    """Against a difference of fourth order of the gradient."""
+    rng = np.random.default_rng(0)
+    direction = {i: rng.standard_normal(np.shape(inputs[i])) for i in plan.wrt}
+
+    def gradient(t):
+        moved = {i: x + t * direction[i] if i in direction else x for i, x in inputs.items()}
+        return backward(plan, forward(plan, moved), upstream)
+
+    h = 2.0**-12
+    ends = [gradient(t) for t in (2 * h, h, -h, -2 * h)]
+    for i, product in second.product(direction).items():
+        far, near, back, far_back = (np.asarray(found.of(i)) for found in ends)
+        wanted = (8 * (near - back) - (far - far_back)) / (12 * h)
+        assert np.allclose(product, wanted, rtol=1e-7, atol=1e-7 * (1 + np.abs(wanted).max()))

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from gradtool.ops import OperationError
+
 NAMES = [
     "reshape", "flatten", "squeeze", "expand_dims", "concat", "stack", "index", "broadcast_to", "flip", "roll",
-    "take", "scatter",
+    "take", "scatter", "pad", "gather", "embedding",
 ]  # fmt: skip
 
 
@@ -89,3 +91,62 @@ def test_places_that_do_not_fit(refuses):
     assert "place 4 is out of range: shape (2, 2) has places 0 to 3" in refuses("take", (2, 2), places=(0, 4))
     assert "3 places cannot fill shape (2,)" in refuses("take", (4,), places=(0, 1, 2), shape=2)
     assert "2 places do not fit shape (3,), which has 3 entries" in refuses("scatter", (3,), places=(0, 1), shape=5)
+
+
+@pytest.mark.parametrize("width", [2, 0, (1, 2), (3,), ((1, 0), (0, 2)), ((1,), (2,)), ((1, 2),)])
+def test_pad_as_numpy(width, at):
+    x = np.arange(6.0).reshape(2, 3) + 1
+    point = at("pad", x, pad_width=width)
+    np.testing.assert_array_equal(point.out(), np.pad(x, width))
+    np.testing.assert_array_equal(point.vjp(0, point.out()), x)
+
+
+@pytest.mark.parametrize("width", [(1, 2, 3), ((1, 2), (1, 2), (1, 2)), ((1, 2), (3,))])
+def test_widths_that_do_not_fit(width, refuses):
+    assert "does not fit shape (2, 3): it is one number, (before, after), or a row" in refuses(
+        "pad", (2, 3), pad_width=width
+    )
+
+
+def test_negative_widths(refuses):
+    assert "pad_width must not be negative" in refuses("pad", (2, 3), pad_width=(0, -1))
+
+
+@pytest.mark.parametrize("indices", [[2.0, 0.0, 2.0], 1.0, [[0.0, 1.0], [2.0, 2.0]], np.zeros((0,))])
+def test_rows_of_a_table(indices, at):
+    table = np.arange(12.0).reshape(3, 2, 2)
+    point, other = at("gather", table, indices), at("embedding", indices, table)
+    np.testing.assert_array_equal(point.out(), table[np.asarray(indices, dtype=int)])
+    np.testing.assert_array_equal(other.out(), point.out())
+    assert (point.settled.frozen, other.settled.frozen) == ((1,), (0,))
+    counts = np.bincount(np.ravel(indices).astype(int), minlength=3)
+    np.testing.assert_array_equal(point.vjp(0), np.ones_like(table) * counts[:, None, None])  # repeated indices add up
+    np.testing.assert_array_equal(other.vjp(1), point.vjp(0))
+
+
+@pytest.mark.parametrize("index", [3.0, -1.0, 0.5, np.nan])
+def test_no_such_row(index, at):
+    for name, arguments in (
+        ("gather", (np.ones((3, 2)), [0.0, index])),
+        ("embedding", ([0.0, index], np.ones((3, 2)))),
+    ):
+        with pytest.raises(OperationError, match="is not one of the 3 rows: indices are whole numbers from 0 to 2"):
+            at(name, *arguments).out()
+
+
+def test_no_table(refuses):
+    assert "needs a table of rows" in refuses("gather", (), (2,))
+    assert "needs a table of rows" in refuses("embedding", (2,), ())
+
+
+def test_embedding_as_pytorch(at):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(2)
+    weight, indices = rng.normal(size=(5, 3)), np.array([[4, 0, 4], [1, 4, 2]])
+    tensor = torch.tensor(weight, requires_grad=True)
+    expected = torch.nn.functional.embedding(torch.tensor(indices), tensor)
+    point = at("embedding", indices, weight)
+    np.testing.assert_array_equal(point.out(), expected.detach().numpy())
+    upstream = rng.normal(size=point.out().shape)
+    expected.backward(torch.tensor(upstream))
+    np.testing.assert_allclose(point.vjp(1, upstream), tensor.grad.numpy(), rtol=1e-12, atol=1e-12)

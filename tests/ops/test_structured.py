@@ -16,6 +16,7 @@ from gradtool.ops.structured import (
     finish,
     lift,
     mean_of_rows,
+    padded,
     reduced_shape,
     reduction,
     rows,
@@ -177,6 +178,14 @@ def test_sum_to_is_the_adjoint_of_broadcasting(shape):
     found = sum_to(gradient, shape)
     assert found.shape == shape
     assert np.sum(found * x) == np.sum(gradient * x)
+
+
+@pytest.mark.parametrize("widths", [[(1, 0)], [(0, 2), (1, 1)], [], [(0, 0)]])
+def test_padding_of_the_last_axes(widths):
+    x = np.arange(6.0).reshape(2, 3)
+    whole = [(0, 0)] * (2 - len(widths)) + widths
+    assert padded(x, widths, -1.0).tolist() == np.pad(x, whole, constant_values=-1.0).tolist()
+    assert padded(np.stack((x, x)), widths)[1].tolist() == np.pad(x, whole).tolist()
 
 
 def test_sum_to_keeps_axes_without_entries():

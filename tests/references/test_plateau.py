@@ -62,3 +62,17 @@ def test_over_many_waves_there_is_no_slope():
 
 def test_large_steps_are_not_believed_against_small_ones():
     assert found(np.floor, 1e4 + 0.3) is None
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-3, 1e-6])
+def test_where_a_small_kink_hides_in_curvature_the_error_covers_both_slopes(size):
+    value, error = found(lambda x: np.exp(3 * x) + size * np.maximum(x, 0), 0.0) or (3 + size / 2, np.inf)
+    assert abs(value - 3) <= error
+    assert abs(value - 3 - size) <= error
+    assert error < 2 * size or error == np.inf
+
+
+def test_where_noise_hides_steps_of_an_entrys_own_size_larger_ones_are_no_word():
+    # At 1e-6 the slope is 0.4, and over all steps that stand out of the rounding of 1e8 it is none.
+    value, error = found(lambda x: 1e8 + 1e-6 * np.tanh(1e6 * x), 1e-6)
+    assert abs(value - (1 - np.tanh(1.0) ** 2)) <= error

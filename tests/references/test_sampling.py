@@ -72,6 +72,22 @@ class TestMeasure:
         change, _, _ = Measure.of(box, np.ones(2)).contract(np.array([[1.5, 1e16]]))
         assert change[0] == 0.5
 
+    def test_parts_of_a_contraction_are_the_same_alone(self) -> None:
+        box = FunctionEvaluable(lambda x: np.array([x, 2 * x, 1.0]), {"x": 1.0})
+        made, outputs = Measure.of(box, np.array([1.0, -3.0, 0.0])), np.array([[1.5, 2.0, np.inf], [4.0, -1.0, 7.0]])
+        change, size, _ = made.contract(outputs)
+        assert made.change(outputs).tolist() == change.tolist() == [0.5, 12.0]
+        assert made.size(outputs).tolist() == size.tolist() == [7.5, 7.0]
+
+    def test_what_fails_is_named(self) -> None:
+        box = FunctionEvaluable(lambda x: np.array([x, np.divide(1, x)]), {"x": 0.0})
+        with np.errstate(all="ignore"):
+            assert Measure.of(box, np.ones(2)).failure == "the function is not finite at this point"
+            assert Measure.of(box, np.array([1.0, 0.0])).failure is None
+            box = FunctionEvaluable(lambda x: np.array([x, 1e200]), {"x": 1.0})
+            assert Measure.of(box, np.array([np.nan, 1.0])).failure == "the upstream gradient is not finite"
+            assert Measure.of(box, np.array([1.0, 1e200])).failure is None
+
     def test_not_finite_is_marked_where_it_counts(self) -> None:
         box = FunctionEvaluable(lambda x: np.array([x, x]), {"x": 1.0})
         outputs = np.array([[1.0, np.nan], [np.inf, 2.0]])

@@ -340,6 +340,23 @@ def test_the_budget():
     assert result.gradients["x"].status == "skipped"
 
 
+@pytest.mark.parametrize(
+    ("text", "shapes"),
+    [
+        ("sum(einsum('ij,jk->ik', x, y))", ((400, 400), (400, 400))),
+        ("sum(conv2d(x, y))", ((4, 8, 64, 64), (16, 8, 5, 5))),
+        ("sum(max_pool2d(x, 40, 1)) + sum(y)", ((300, 300), ())),
+        ("sum(attention(x, y, y))", ((500, 60), (500, 60))),
+    ],
+)
+def test_what_is_too_much_is_not_begun(text, shapes):
+    """The shapes show it. einsum's definition would need an array of all combinations of indices."""
+    started = time.perf_counter()
+    result = run(text, **{name: np.ones(shape) for name, shape in zip("xy", shapes, strict=True)})
+    assert time.perf_counter() - started < 1
+    assert result.gradients["x"].status == "skipped"
+
+
 def test_an_operation_without_a_symbolic_form_is_skipped(monkeypatch):
     monkeypatch.setitem(REGISTRY, "sin", dataclasses.replace(REGISTRY["sin"], symbolic=None))
     reference = run("x*sin(x)", x=1.0).gradients["x"]

@@ -38,6 +38,9 @@ U, V = rng.normal(size=3), rng.normal(size=4)
         (np.linalg.det, (A,)),
         (lambda a: np.linalg.slogdet(a)[1], (A,)),
         (lambda a: np.linalg.slogdet(a).logabsdet, (A,)),
+        (lambda a: np.linalg.cholesky(a @ a.T), (A,)),
+        (lambda a: np.linalg.cholesky(a), (A @ A.T,)),  # whose upper triangle NumPy does not read
+        (lambda a: np.linalg.cholesky(a) * 2, (np.stack((A @ A.T, np.eye(3))),)),
         (np.linalg.solve, (A, U)),
         (np.linalg.solve, (A, B)),
         (lambda a: np.linalg.matrix_power(a, 3), (A,)),

@@ -38,7 +38,7 @@ def test_the_callers_name_beats_that_inside_of_a_helper():
     def helper(v):
         inner = np.exp(v)
         result = inner + 1.0
-        return result
+        return result  # noqa: RET504  The name is what is tested.
 
     def function(x):
         outer = helper(x)
@@ -108,6 +108,6 @@ def test_a_tool_that_traces_is_set_aside_and_put_back():
 def test_without_asking_nothing_is_named():
     def function(x):
         a = np.exp(x)
-        return a
+        return a  # noqa: RET504
 
     assert trace(function, {"x": X}).graph.names == {0: "x"}

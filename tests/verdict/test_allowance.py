@@ -7,6 +7,7 @@ from gradtool.autodiff import backward, forward, make_plan
 from gradtool.language import parse
 from gradtool.references import symbolic_gradient
 from gradtool.verdict import quick_allowance, rounding_allowance
+from gradtool.verdict.allowance import node_allowances
 
 PROGRAMS = [
     ("exp(sin(x^2))", {"x": 0.7}),
@@ -47,6 +48,21 @@ def test_an_ill_conditioned_one_is_allowed_as_much_as_it_lost():
     gradients = backward(plan, forward(plan, inputs), 1.0)
     allowed = float(rounding_allowance(plan, inputs, 1.0, gradients)["x"])
     assert 1e-9 < allowed < 1e-5
+
+
+def test_every_node_is_allowed_what_it_lost():
+    inputs = {"x": 0.1}
+    plan = make_plan(
+        parse("((x + 1e8) - 1e8)^2"), inputs
+    )  # Nodes: x, 1e8, 1e8, 2, the sum, the difference, the square.
+    values = forward(plan, inputs)
+    of_values, of_upstreams = node_allowances(plan, inputs, values, backward(plan, values, 1.0))
+    sizes = [float(allowed / abs(value)) for allowed, value in zip(of_values, values, strict=True)]
+    assert max(sizes[:5]) < 1e-13
+    assert 1e-9 < sizes[5] < 1e-5
+    assert 1e-9 < float(of_upstreams[0]) < 1e-5
+    assert float(of_upstreams[plan.graph.output]) < 1e-14
+    assert not of_upstreams[1].any() or float(of_upstreams[1]) < 1e-300  # No gradient comes to a constant.
 
 
 def test_the_quick_allowance_grows_with_what_was_added_up():

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from gradtool.references.joined import Joined
-from gradtool.references.sampling import Samples
-from gradtool.verdict.kinks import outside_valid_set, pairs_of
+from gradtool.references.sampling import Measure, Samples
+from gradtool.verdict.kinks import all_within, is_slope_beside, outside_valid_set, pairs_of
 
 UNIT = 2.0**-53
 
@@ -39,6 +39,17 @@ def test_relu_at_zero_takes_anything_between_its_slopes(claim, valid):
     if found is not None:
         assert found.places == (0,)
         assert "[0, 1]" in found.said
+
+
+@pytest.mark.parametrize(("claim", "within", "points"), [(1, True, 1), (0, True, 2), (0.3, True, 2), (2, False, 2)])
+def test_a_glance_looks_back_only_where_the_claim_is_not_the_slope_ahead(claim, within, points):
+    looked_at = []
+    f = Function(lambda x: looked_at.append(x) or np.maximum(x, 0).sum(), np.zeros(1))
+    joined = Joined(f, {"x": np.zeros(1)}, ["x"])
+    measure = Measure.of(joined, np.ones(1))
+    looked_at.clear()
+    assert all_within(joined, np.ones((1, 1)), np.array([float(claim)]), measure) is within
+    assert len(looked_at) == points
 
 
 def test_tied_maxima_share_one():
@@ -119,3 +130,19 @@ def test_small_entries_have_small_steps():
 
     at = 3e-7
     assert outside(waves, [at, 1.0], [at / np.hypot(at, 1e-7), 0.0], [(0,)]) is None
+
+
+@pytest.mark.parametrize(("function", "at", "mine", "right", "beside"), [
+    (lambda x: max(min(x[0], x[1]), 0.0), [0.0, 0.0], 1.0, 0.0, True),
+    (lambda x: max(min(x[0], x[1]), 0.0), [0.0, 0.0], 0.5, 0.0, True),
+    (lambda x: max(min(x[0], x[1]), 0.0), [0.0, 0.0], 1.5, 0.0, False),
+    (lambda x: max(min(x[0], x[1]), 0.0), [0.0, 0.0], -0.5, 0.0, False),
+    (lambda x: max(x[0], 0) - max(-x[0], 0) + x[1], [0.0, 1.0], 0.0, 1.0, False),
+    (lambda x: np.sin(x[0]) + x[1], [0.3, 1.0], 1.001 * np.cos(0.3), np.cos(0.3), False),
+    (lambda x: 1e8 + np.sin(x[0]) + x[1], [0.3, 1.0], 1.001 * np.cos(0.3), np.cos(0.3), False),
+    (lambda x: 1e8 + max(min(x[0], x[1]), 0.0), [0.0, 0.0], 1.0, 0.0, True),
+    (lambda x: 1e15 + max(min(x[0], x[1]), 0.0), [0.0, 0.0], 1.0, 0.0, False),  # Rounding hides it.
+])  # fmt: skip
+def test_along_one_entry_a_kink_of_several_may_not_show(function, at, mine, right, beside):
+    joined = Joined(Function(function, np.array(at)), {"x": np.array(at)}, ["x"])
+    assert is_slope_beside(joined, np.array([1.0, 0.0]), np.ones(1), mine, right) is beside

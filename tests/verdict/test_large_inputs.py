@@ -3,7 +3,7 @@ import pytest
 
 from gradtool.references.sampling import FunctionEvaluable
 from gradtool.results import Verdict
-from gradtool.verdict.large_inputs import judge_all_along, judge_along
+from gradtool.verdict.large_inputs import judge_along
 
 X = np.random.default_rng(0).standard_normal((50, 40))
 RIGHT = 3 * X**2
@@ -52,10 +52,3 @@ def test_noise_leaves_it_open():
     rng = np.random.default_rng(1)
     found = judged(RIGHT, lambda x: (x**3).sum() + rng.standard_normal())
     assert found.verdict is Verdict.UNDECIDED
-
-
-def test_all_inputs_one_after_the_other():
-    f = FunctionEvaluable(lambda x: (x**3).sum(), {"x": X})
-    f.base()
-    found = judge_all_along(f, {"x": X}, {"x": RIGHT}, np.asarray(1.0), unit=2.0**-53, resolution=1e-4)
-    assert found["x"].verdict is Verdict.OK

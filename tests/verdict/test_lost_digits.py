@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 
 from gradtool.references.sampling import FunctionEvaluable
-from gradtool.verdict.lost_digits import agrees_on_average, loses_its_digits, stands_still
+from gradtool.verdict.lost_digits import (
+    agrees_on_average,
+    loses_its_digits,
+    stands_still,
+    varies_on_smaller_scales,
+)
 
 
 def sinc(x):
@@ -73,3 +78,46 @@ def test_where_forward_is_exact_no_average_is_taken():
     at = np.array([1.0001])
     f = evaluable(lambda x: np.maximum(x, 1).sum(), at)
     assert not agrees_on_average(f, "x", at, (0,), np.ones(()), lambda x: (x > 1) * 1.0, 1e-8, 0.0)
+
+
+def waves(x):
+    return (1e8 + np.sin(x * x)).sum()
+
+
+def waves_backward(x):
+    return 2 * x * np.cos(x * x)
+
+
+def unresolved(x):
+    return (np.square(x) * 1e8 + np.sin(np.square(1e8 + np.sin(x)))).sum()
+
+
+def unresolved_backward(x):
+    inner = 1e8 + np.sin(x)
+    return 2e8 * x + np.cos(inner**2) * 2 * inner * np.cos(x)
+
+
+def single_wave(x):
+    return np.sin(x.astype(np.float32)).sum()
+
+
+@pytest.mark.parametrize(("function", "backward", "x", "slope", "varies"), [
+    (waves, waves_backward, 1.0888e7, 0.0, True),
+    (waves, waves_backward, 3.7e7, 0.0, True),
+    (waves, lambda x: -2 * x * np.cos(x * x), 1.0888e7, 0.0, True),  # Nobody can tell here.
+    (waves, lambda x: np.ones_like(x), 1.0888e7, 0.0, False),
+    (unresolved, unresolved_backward, 0.7, 1.4e8, True),
+    (unresolved, lambda x: -2e8 * x, 0.7, 1.4e8, False),
+    (single_wave, np.cos, -56314612.0, 0.0, True),
+    (lambda x: (x**2).sum(), lambda x: 3 * x, 1e-9, 2e-9, False),
+    (lambda x: (1 + x**2).sum(), lambda x: 3 * x, 1e-9, 2e-9, False),
+    (lambda x: (1e8 + np.sin(x)).sum(), lambda x: -np.cos(x), 0.3, np.cos(0.3), False),
+    (lambda x: np.sin(x.astype(np.float32)).sum(), lambda x: -np.cos(x), 0.3, np.cos(0.3), False),
+    (lambda x: np.sin(x.astype(np.float32)).astype(float).sum(), lambda x: -np.cos(x), 0.3, np.cos(0.3), False),
+    (np.sum, lambda x: -np.ones_like(x), 0.0, 1.0, False),
+    (np.sum, lambda x: None, 0.3, 1.0, False),
+])  # fmt: skip
+def test_what_looks_like_noise_may_be_forward_itself(function, backward, x, slope, varies):
+    at = np.array([x])
+    f = evaluable(function, at)
+    assert varies_on_smaller_scales(f, "x", at, (0,), np.ones(()), backward, slope) is varies
