@@ -66,9 +66,10 @@ def evaluate(
     ``"float32"``; the references stay in double precision or better. ``jacobians`` adds the full Jacobian to the edges of
     operations that are not elementwise. ``clip_norm`` and ``clip_value`` add what gradient clipping would leave.
     ``micro_batches`` is (axes, sizes): the batch axis of every batched input, and how many samples each micro-batch gets; the
-    result then says how far accumulated gradients are from that of the whole batch. ``hessian`` adds all second derivatives, held
-    against references of their own, if they are no more than ``max_hessian``. ``thresholds`` maps GT codes to
-    thresholds that differ from their defaults. ``steps`` adds each step in words and formulas. ``seed`` is recorded in the result.
+    result then says how far accumulated gradients are from that of the whole batch. ``hessian`` adds all second derivatives,
+    held against references of their own, if they are no more than ``max_hessian``. ``thresholds`` maps GT codes to
+    thresholds that differ from their defaults. ``steps`` adds each step in words and formulas. ``seed`` is recorded in the
+    result.
 
     Raises ``SourceError`` where shapes do not fit the program (with the place), ``InputError`` where inputs are missing,
     unknown or not numbers, and where ``wrt``, ``references`` or ``dtype`` name something unknown.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from types import CellType, FunctionType, ModuleType
 from typing import Any
 
@@ -30,7 +30,9 @@ def lifted(kernel: Any) -> Any:
     if isinstance(kernel, FunctionType) and kernel.__module__.startswith(ROOM):
         return _lifted_function(kernel)
     if isinstance(kernel, partial):
-        return partial(lifted(kernel.func), *map(lifted, kernel.args), **{k: lifted(v) for k, v in kernel.keywords.items()})
+        return partial(
+            lifted(kernel.func), *map(lifted, kernel.args), **{k: lifted(v) for k, v in kernel.keywords.items()}
+        )
     if type(kernel) in (tuple, list):
         return type(kernel)(map(lifted, kernel))
     if type(kernel) is dict:
@@ -42,18 +44,24 @@ def lifted(kernel: Any) -> Any:
     return kernel
 
 
-@lru_cache(maxsize=None)
+@cache
 def _lifted_function(kernel: FunctionType) -> Function:
     rule = _own_rules().get(kernel)
     if rule is not None:
         return rule
-    closure = None if kernel.__closure__ is None else tuple(CellType(lifted(cell.cell_contents)) for cell in kernel.__closure__)
-    copy = FunctionType(kernel.__code__, _surroundings(kernel.__module__), kernel.__name__, kernel.__defaults__, closure)
+    closure = (
+        None
+        if kernel.__closure__ is None
+        else tuple(CellType(lifted(cell.cell_contents)) for cell in kernel.__closure__)
+    )
+    copy = FunctionType(
+        kernel.__code__, _surroundings(kernel.__module__), kernel.__name__, kernel.__defaults__, closure
+    )
     copy.__kwdefaults__ = kernel.__kwdefaults__
     return copy
 
 
-@lru_cache(maxsize=None)
+@cache
 def _lifted_class(kind: type) -> type:
     """A subclass whose own methods are lifted."""
     methods = {
@@ -92,7 +100,7 @@ class _Surroundings(dict[str, Any]):
         return value
 
 
-@lru_cache(maxsize=None)
+@cache
 def _surroundings(name: str) -> _Surroundings:
     return _Surroundings(sys.modules[name])
 
@@ -139,7 +147,7 @@ class _NumPy:
 
     def full(self, shape: Any, fill: Any, dtype: Any = None, **how: Any) -> Any:
         if is_tangent(fill):
-            return np.broadcast_to(fill, shape).copy()  # type: ignore[call-overload]
+            return np.broadcast_to(fill, shape).copy()
         return _fillable(np.full(shape, fill, dtype, **how))
 
     def zeros_like(self, x: Any, *args: Any, **kwargs: Any) -> Any:
@@ -160,16 +168,16 @@ _NUMPY = _NumPy()
 
 
 @lru_cache(maxsize=1)
-def _own_rules() -> dict[FunctionType, Function]:
+def _own_rules() -> dict[Any, Function]:
     return {
-        special.erf: entrywise(special.erf, lambda out, x: special.erf_slope(x)),
-        special.erfc: entrywise(special.erfc, lambda out, x: -special.erf_slope(x)),
-        special.normal_cdf: entrywise(special.normal_cdf, lambda out, x: special.times_normal_pdf(1.0, x)),
-        special.lgamma: entrywise(special.lgamma, lambda out, x: special.digamma(x)),
-        special.digamma: entrywise(special.digamma, lambda out, x: special.trigamma(x)),
-        special.trigamma: entrywise(special.trigamma, lambda out, x: _tetragamma(x)),
-        kernels.sigmoid: entrywise(kernels.sigmoid, lambda out, x: kernels.sigmoid_slope(x)),
-        kernels.log1pexp: entrywise(kernels.log1pexp, lambda out, x: kernels.sigmoid(x)),
+        special.erf: entrywise(special.erf, lambda _, x: special.erf_slope(x)),
+        special.erfc: entrywise(special.erfc, lambda _, x: -special.erf_slope(x)),
+        special.normal_cdf: entrywise(special.normal_cdf, lambda _, x: special.times_normal_pdf(1.0, x)),
+        special.lgamma: entrywise(special.lgamma, lambda _, x: special.digamma(x)),
+        special.digamma: entrywise(special.digamma, lambda _, x: special.trigamma(x)),
+        special.trigamma: entrywise(special.trigamma, lambda _, x: _tetragamma(x)),
+        kernels.sigmoid: entrywise(kernels.sigmoid, lambda _, x: kernels.sigmoid_slope(x)),
+        kernels.log1pexp: entrywise(kernels.log1pexp, lambda _, x: kernels.sigmoid(x)),
         # Near 0 these are flat, and all that their formulas leave of the slope is rounding.
         kernels.sigmoid_slope: entrywise(kernels.sigmoid_slope, lambda out, x: -out * np.tanh(0.5 * x)),
         kernels.sech_squared: entrywise(kernels.sech_squared, lambda out, x: -2.0 * out * np.tanh(x)),
@@ -181,7 +189,7 @@ def _own_rules() -> dict[FunctionType, Function]:
         linear_algebra._solve_matrices: _solve_matrices,
         linear_algebra._determinant: _determinant,
         linear_algebra._determinant_vjp: _determinant_vjp,
-    }  # type: ignore[dict-item]
+    }
 
 
 def _unless_moving(function: Function) -> Function:
@@ -261,5 +269,3 @@ def _moved_cofactors(x: Any, moved: Any, cofactors: Any) -> Any:
     turned = np.swapaxes(inverse, -1, -2)
     trace = np.sum(turned * moved, axis=(-1, -2))[..., None, None]
     return cofactors * trace - turned @ np.swapaxes(moved, -1, -2) @ cofactors
-
-

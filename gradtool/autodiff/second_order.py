@@ -59,7 +59,9 @@ class SecondOrder:
         assert settled is not None
         if not operation.elementwise:
             arguments = self._moving(i, moved)
-            return np.asarray(parts(lifted(operation.forward)(*arguments, **settled.parameters))[1]).reshape(plan.shapes[i])
+            return np.asarray(parts(lifted(operation.forward)(*arguments, **settled.parameters))[1]).reshape(
+                plan.shapes[i]
+            )
         total: Any = None
         for position, source in self._flows[i]:
             direction = moved[source]
@@ -110,11 +112,10 @@ class SecondOrder:
                 moving = any(moved[source] is not None for _, source in self._flows[i])
                 if changes[i] is None and not moving:
                     continue
-                for source, change in self._pulled(i, operation, upstream, changes[i], moved, moving):
-                    if self._perturb is not None:
-                        change = self._perturb(change)
+                for source, pulled in self._pulled(i, operation, upstream, changes[i], moved, moving):
+                    part = pulled if self._perturb is None else self._perturb(pulled)
                     before = changes[source]
-                    changes[source] = change if before is None else before + change
+                    changes[source] = part if before is None else before + part
         found = {}
         for name in plan.wrt:
             node = graph.inputs[name]
@@ -123,7 +124,13 @@ class SecondOrder:
         return found
 
     def _pulled(
-        self, i: int, operation: Operation, upstream: Array, change: Array | None, moved: Sequence[Array | None], moving: bool
+        self,
+        i: int,
+        operation: Operation,
+        upstream: Array,
+        change: Array | None,
+        moved: Sequence[Array | None],
+        moving: bool,
     ) -> Iterator[tuple[int, Array]]:
         """(source, change of what node ``i`` sends down to it)."""
         plan, settled = self._plan, self._plan.resolved[i]
@@ -173,9 +180,9 @@ class SecondOrder:
                     columns[a][b].append(np.ravel(change))
         return {
             a: {
-                b: np.asarray(columns[a][b], dtype=plan.dtype).reshape(prod(shapes[b]), prod(shapes[a])).T.reshape(
-                    (*shapes[a], *shapes[b])
-                )
+                b: np.asarray(columns[a][b], dtype=plan.dtype)
+                .reshape(prod(shapes[b]), prod(shapes[a]))
+                .T.reshape((*shapes[a], *shapes[b]))
                 for b in plan.wrt
             }
             for a in plan.wrt

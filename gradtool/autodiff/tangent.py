@@ -73,7 +73,7 @@ class TangentArray:
         return self.value.dtype
 
     @property
-    def T(self) -> TangentArray:  # noqa: N802 - NumPy's name
+    def T(self) -> TangentArray:
         return self.transpose()
 
     def __len__(self) -> int:
@@ -135,7 +135,7 @@ class TangentArray:
         return _added(self, axis=axis, keepdims=keepdims)
 
     def mean(self, axis: Any = None, keepdims: bool = False) -> TangentArray:
-        return TangentArray(self.value.mean(axis, keepdims=keepdims), self.tangent.mean(axis, keepdims=keepdims))
+        return as_tangent(FUNCTIONS[np.mean](self, axis=axis, keepdims=keepdims))
 
     def max(self, axis: Any = None, keepdims: bool = False) -> TangentArray:
         return _extreme(1, self, axis, keepdims=keepdims)
@@ -304,7 +304,7 @@ def _order(x: TangentArray, axis: int) -> Array:
 
 
 def _argsort(x: TangentArray, axis: int = -1, **_how: Any) -> Array:
-    return np.moveaxis(_order(x, axis), -1, axis)
+    return np.asarray(np.moveaxis(_order(x, axis), -1, axis))
 
 
 def _sorted(x: TangentArray, axis: int = -1, **_how: Any) -> TangentArray:
@@ -318,7 +318,7 @@ def _place_of_extreme(direction: int, x: TangentArray, axis: Any = None, keepdim
     signed = direction * x.value
     best = np.max(signed, axis=axis, keepdims=True)
     among = np.where((signed == best) | np.isnan(signed), direction * x.tangent, -np.inf)
-    return np.argmax(among, axis=axis, keepdims=keepdims)
+    return np.asarray(np.argmax(among, axis=axis, keepdims=keepdims))
 
 
 def _extreme(
@@ -329,8 +329,8 @@ def _extreme(
         function = np.max if direction > 0 else np.min
         if not x.size:
             return as_tangent(function(x.value, axis=axis, keepdims=keepdims, initial=initial))
-        found = _extreme(direction, x, axis, keepdims=keepdims)
-        return (_maximum if direction > 0 else _minimum)(found, initial)  # type: ignore[no-any-return]
+        best = _extreme(direction, x, axis, keepdims=keepdims)
+        return as_tangent((_maximum if direction > 0 else _minimum)(best, initial))
     axes = tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
     axes = tuple(a % x.ndim for a in axes)
     kept = tuple(1 if a in axes else n for a, n in enumerate(x.shape))
@@ -351,7 +351,8 @@ def _extreme(
 def _all_parts(function: Callable[..., Any], items: Sequence[Any], *args: Any, **kwargs: Any) -> TangentArray:
     both = [parts(item) for item in items]
     return TangentArray(
-        function([value for value, _ in both], *args, **kwargs), function([tangent for _, tangent in both], *args, **kwargs)
+        function([value for value, _ in both], *args, **kwargs),
+        function([tangent for _, tangent in both], *args, **kwargs),
     )
 
 
@@ -371,7 +372,9 @@ def _of_list(function: Callable[..., Any]) -> Rule:
 
 def _of_value(function: Callable[..., Any]) -> Rule:
     """A function whose result does not move."""
-    return lambda *args, **kwargs: function(*(parts(a)[0] if isinstance(a, TangentArray) else a for a in args), **kwargs)
+    return lambda *args, **kwargs: function(
+        *(parts(a)[0] if isinstance(a, TangentArray) else a for a in args), **kwargs
+    )
 
 
 def _bilinear(function: Callable[..., Any]) -> Rule:
@@ -407,7 +410,9 @@ def _divided(a: Any, b: Any) -> TangentArray:
 def _einsum(subscripts: str, *operands: Any, **kwargs: Any) -> TangentArray:
     values = [parts(o)[0] for o in operands]
     if len(operands) == 1:  # May be a view.
-        return TangentArray(np.einsum(subscripts, *values, **kwargs), np.einsum(subscripts, operands[0].tangent, **kwargs))
+        return TangentArray(
+            np.einsum(subscripts, *values, **kwargs), np.einsum(subscripts, operands[0].tangent, **kwargs)
+        )
     tangent: Any = 0.0
     for i, operand in enumerate(operands):
         if isinstance(operand, TangentArray):
@@ -460,18 +465,23 @@ def _add_at(array: Any, indices: Any, given: Any) -> None:
 
 def _product(x: TangentArray, axis: Any = None, keepdims: bool = False, **_: Any) -> TangentArray:
     """One factor after the other, as a quotient would fail at zeros."""
-    moved = x.ravel() if axis is None else np.moveaxis(x, axis, 0)
+    moved = x.ravel() if axis is None else _first(x, axis)
     total = as_tangent(np.ones(moved.shape[1:], dtype=x.dtype))
     for factor in range(len(moved)):
         total = total * moved[factor]
     if keepdims:
-        return total.reshape([1] * x.ndim) if axis is None else np.expand_dims(total, axis)  # type: ignore[call-overload,no-any-return]
+        return total.reshape([1 if axis is None or a == axis % x.ndim else n for a, n in enumerate(x.shape)])
     return total
+
+
+def _first(x: TangentArray, axis: int) -> TangentArray:
+    """A view in which ``axis`` comes first."""
+    return TangentArray(np.moveaxis(x.value, axis, 0), np.moveaxis(x.tangent, axis, 0))
 
 
 def _running_product(x: TangentArray, axis: int) -> TangentArray:
     result = x.copy()
-    along = np.moveaxis(result, axis, 0)  # A view.
+    along = _first(result, axis)
     for k in range(1, len(along)):
         along[k] = along[k - 1] * along[k]
     return result
@@ -545,7 +555,7 @@ _UFUNCS |= {
     np.divide: _divided, np.reciprocal: lambda x: _divided(1.0, x),
     np.float_power: entrywise(np.float_power, *(REGISTRY["power"].local_of(i) for i in range(2))),
     np.logaddexp: entrywise(
-        np.logaddexp, lambda out, a, b: np.exp(a - out), lambda out, a, b: np.exp(b - out),
+        np.logaddexp, lambda out, a, _: np.exp(a - out), lambda out, _, b: np.exp(b - out),
     ),
     np.absolute: _absolute, np.fabs: _absolute, np.sign: _sign, np.heaviside: _heaviside, np.copysign: _copysign,
     np.floor: _stepped(np.floor), np.ceil: _stepped(np.ceil), np.rint: _stepped(np.rint), np.trunc: _stepped(np.trunc),
@@ -623,15 +633,15 @@ def _special_rules() -> dict[str, Rule]:
         "erf": (REGISTRY["erf"].local_of(0),),
         "erfc": (REGISTRY["erfc"].local_of(0),),
         "erfcx": (lambda out, x: 2.0 * x * out - 2.0 / np.sqrt(np.pi),),
-        "ndtr": (lambda out, x: density(x),),
+        "ndtr": (lambda _, x: density(x),),
         "log_ndtr": (lambda out, x: np.exp(-0.5 * x * x - 0.5 * np.log(2.0 * np.pi) - out),),
         "gammaln": (REGISTRY["lgamma"].local_of(0),),
         "psi": (REGISTRY["digamma"].local_of(0),),
         "expit": (REGISTRY["sigmoid"].local_of(0),),
-        "logit": (lambda out, x: 1.0 / (x * (1.0 - x)),),
+        "logit": (lambda _, x: 1.0 / (x * (1.0 - x)),),
         "log_expit": (REGISTRY["logsigmoid"].local_of(0),),
-        "xlogy": (lambda out, x, y: np.log(y), lambda out, x, y: x / y),
-        "xlog1py": (lambda out, x, y: np.log1p(y), lambda out, x, y: x / (1.0 + y)),
+        "xlogy": (lambda _out, _x, y: np.log(y), lambda _, x, y: x / y),
+        "xlog1py": (lambda _out, _x, y: np.log1p(y), lambda _, x, y: x / (1.0 + y)),
     }
     rules = {name: entrywise(getattr(s, name), *given) for name, given in slopes.items()}
     # The order of ζ(s, q) is a constant wherever it is used.

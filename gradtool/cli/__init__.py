@@ -142,7 +142,7 @@ def main() -> None:
       gradtool eval "z = W@x + b; sum(z)" "W=randn(2,3)" "x=[1,2,3]" b=0
       gradtool graph "(x+y)*max(y,z)" x=1 y=2 z=0 --paths y
       gradtool check layers.py
-      gradtool trace layers.py::affine_forward "x=randn(4,6)" "w=randn(6,5)" "b=zeros(5)" --upstream ones
+      gradtool trace net.py::loss "x=randn(4,6)" "w=randn(6,5)"
       gradtool ops gelu
       gradtool explain GC104
       gradtool eval --help

@@ -64,8 +64,9 @@ def trace_command(
 
     \b
     Examples:
-      gradtool trace layers.py::affine_forward "x=randn(4,6)" "w=randn(6,5)" "b=zeros(5)" --upstream ones
-      gradtool trace losses.py::softmax_loss "x=randn(3,4)" "y=[0,3,1]" --format json
+      gradtool trace net.py::loss "x=randn(4,6)" "w=randn(6,5)"
+      gradtool trace layers.py::Affine.forward "x=randn(4,6)" --upstream ones
+      gradtool trace losses.py::softmax "x=randn(3,4)" "y=[0,3,1]" --format json
       gradtool trace net.py::Net.loss --inputs batch.npz --fail-on GT102,GT103
     """
     options.diagnostic_codes(showing.fail_on)  # Mistakes in options are told before any work is done.

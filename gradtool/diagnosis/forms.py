@@ -44,6 +44,8 @@ FORMS = (
     Form("log(1 + exp(x))", "softplus(x)"),
     Form("log1p(exp(x))", "softplus(x)"),
     Form("log(1 - exp(x))", "log(-expm1(x))"),
+    Form("log(abs(det(A)))", "slogdet(A)"),
+    Form("log(det(A))", "slogdet(A)"),
     Form("log(1 + x)", "log1p(x)"),
     Form("log(1 - x)", "log1p(-x)"),
     Form("log(prod(x))", "sum(log(x))"),
@@ -74,6 +76,7 @@ FORMS = (
 _COMMUTATIVE = frozenset(("add", "multiply"))
 _SAME_WITHIN = 1e-6
 _WRAPPED = 6
+_DRAWS = 4
 _LONGEST = 10_000
 _FEW = 12
 
@@ -355,7 +358,11 @@ class Equivalents:
     def _planned(self, found: Match, operands: Mapping[str, Any], shape: tuple[int, ...]) -> Plan | None:
         written, stable = (_with_parameters(g, dict(found.parameters)) for g in _graphs(found.form))
         rng = np.random.default_rng(0)
-        drawn = {name: rng.uniform(0.2, 0.9, np.shape(value)) for name, value in operands.items()}
+
+        def draw() -> dict[str, Array]:
+            return {name: rng.uniform(0.2, 0.9, np.shape(value)) for name, value in operands.items()}
+
+        drawn = draw()
         try:
             plans = [make_plan(program, drawn) for program in (written, stable)]
             plan = make_plan(stable, drawn, dtype=self._dtype)
@@ -364,8 +371,8 @@ class Equivalents:
         if plan.output_shape != shape:
             return None
         agreed = False
-        for sign in (1.0, -1.0):
-            at = {name: sign * value for name, value in drawn.items()}
+        for sign in (1.0, -1.0) * _DRAWS:
+            at = {name: sign * value for name, value in draw().items()}
             ours, theirs = (np.asarray(forward(p, at)[p.graph.output]) for p in plans)
             both = np.isfinite(ours) & np.isfinite(theirs)
             if not np.allclose(ours[both], theirs[both], rtol=_SAME_WITHIN, atol=_SAME_WITHIN):

@@ -15,7 +15,7 @@ Why it matters
     No gradient passes a dead unit, so the weights that feed it do not move, and it stays dead.
 
 Example
-    gradtool eval "sum(relu(X@w - 10))" X=randn(32,3) w=randn(3,4)
+    gradtool eval "sum(relu(X@w - 10))" "X=randn(32,3)" "w=randn(3,4)"
 
 What to do
     Lower the learning rate, start biases at or above 0, normalise what comes in, or use leaky_relu, elu or gelu, which let

@@ -60,7 +60,7 @@ def find(health: Health, thresholds: Mapping[str, float]) -> Iterator[Diagnostic
         for found in match(graph, i):
             operands = {name: health.values[n] for name, n in found.operands.items()}
             value = equivalents.value(found, operands, health.plan.shapes[i])
-            if value is None or (np.isfinite(health.value(i)) & ~np.isfinite(value)).any():
+            if value is None or not _holds(health, found, value):
                 continue
             covered |= found.inner
             outcome = _outcome(health, found, value, thresholds["digits"])
@@ -69,6 +69,16 @@ def find(health: Health, thresholds: Mapping[str, float]) -> Iterator[Diagnostic
     shown = [(max(same, key=lambda one: (one.lost, -one.found.root)), len(same) - 1) for same in outcomes.values()]
     for outcome, others in sorted(shown, key=lambda one: one[0].found.root):
         yield _diagnostic(health, outcome, others)
+
+
+def _holds(health: Health, found: Match, value: Array) -> bool:
+    """Whether the equivalent is one at this point: it is finite where the form is; and where the form alone is NaN,
+    something in it overflowed, or else it is undefined here (the logarithm of a negative determinant)."""
+    ours = health.value(found.root)
+    if (np.isfinite(ours) & ~np.isfinite(value)).any():
+        return False
+    overflowed = any(not np.isfinite(health.value(n)).all() for n in found.inner if n != found.root)
+    return overflowed or not (np.isnan(ours) & np.isfinite(value)).any()
 
 
 def _outcome(health: Health, found: Match, value: Array, digits: float) -> _Outcome:

@@ -5,7 +5,7 @@ What it means
     ``condition`` (default 1e8, half of double precision's digits; in single precision half of its digits likewise): the
     value has as many digits less than its argument as the condition number has. For an elementwise operation the number
     is ``|x f'(x)| / |f(x)|``, both at the entry where they are largest, since a small entry beside large ones does not
-    matter; for inv, solve and det it is ``|| |A^-1| |A| ||``, which scaling a row does not change (Skeel, "Scaling for
+    matter; for inv, solve, det and cholesky it is ``|| |A^-1| |A| ||``, which scaling a row does not change (Skeel, "Scaling for
     numerical stability in Gaussian elimination", 1979). A value of exactly 0 is taken to be meant (log(1), sin(0)).
     Sums and differences are left to GT106, which measures what was really lost, and so is a node whose value has lost
     its digits already.
@@ -37,7 +37,7 @@ from gradtool.results import Diagnostic
 THRESHOLDS: Mapping[str, float] = {"condition": 1e8}
 _HARMLESS = frozenset(("add", "subtract", "multiply", "divide", "negative", "reciprocal", "square", "abs", "sqrt"))
 """Sums are GT106's; of the others the condition number is at most 2."""
-_MATRIX = ("inv", "solve", "det")
+_MATRIX = ("inv", "solve", "det", "cholesky")
 
 
 def find(health: Health, thresholds: Mapping[str, float]) -> Iterator[Diagnostic]:

@@ -130,7 +130,7 @@ def digits_lost(value: NDArray[np.float64], exact: NDArray[np.float64], roundoff
     worst = float(np.max(error))
     if worst == 0 or scale == 0:
         return 0.0
-    return float(min(max(np.log10(worst / (scale * roundoff)), 0.0), -np.log10(roundoff)))
+    return float(min(max(np.log10(worst / scale / roundoff), 0.0), -np.log10(roundoff)))
 
 
 class HealthRule(NamedTuple):

@@ -230,7 +230,10 @@ def _bends_between(problem: Problem, places: Sequence[tuple[str, int]], digits: 
                 if step is None or not np.isfinite(entry):
                     break
                 term = exact.multiply(from_float(2.0 * entry), exact.multiply(from_float(float(weight)), step))
-                expected, size = exact.add(expected, term), max(size, abs(to_float(exact.divide(term, steps[0] or ONE))))
+                expected, size = (
+                    exact.add(expected, term),
+                    max(size, abs(to_float(exact.divide(term, steps[0] or ONE)))),
+                )
             else:
                 found = exact.add(exact.add(up, negated(down)), negated(expected))
                 # In units of the first step, beside the largest term: float64 kept 16 digits of each entry.
@@ -302,7 +305,9 @@ def numeric_hessian(plan: Plan, inputs: Mapping[str, Array], upstream: Any) -> S
     size = sum(np.size(inputs[name]) for name in plan.wrt)
     visits = POINTS * size * len(plan.graph)
     if visits > MAX_VISITS:
-        return SecondDerivatives.unknown(size, "skipped", "differences of the gradient along each entry would take too long")
+        return SecondDerivatives.unknown(
+            size, "skipped", "differences of the gradient along each entry would take too long"
+        )
     function = GradientFunction(plan, inputs, upstream)
     if not np.isfinite(function.base()).all():
         return SecondDerivatives.unknown(size, "failed", "the gradient is not finite at this point")

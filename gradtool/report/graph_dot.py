@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from gradtool.report import Page
-from gradtool.report.graph_parts import Arrow, Box, GraphParts, Strength, Stub
+from gradtool.report.graph_drawing import Strength
+from gradtool.report.graph_parts import Arrow, Box, GraphParts, Stub
 from gradtool.results import GraphResult, Verdict
 
 HEAD = """\

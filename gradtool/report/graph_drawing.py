@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -46,6 +47,26 @@ VANISHED, EXPLODED = 1e-4, 1e4
 """Gradients that are this much smaller or larger than the output's are coloured."""
 
 _TOKEN = re.compile(r"\d[\w.]*(?<=[eE])[+-]\d+|[\w.]+|.", re.DOTALL)
+
+
+class Strength(StrEnum):
+    """How a gradient stands to the one at the output; NONE is where no gradient flows: to constants, labels, masks."""
+
+    PLAIN = "plain"
+    ZERO = "zero"
+    VANISHED = "vanished"
+    EXPLODED = "exploded"
+    NOT_FINITE = "nonfinite"
+    NONE = "none"
+
+
+STRENGTHS = {
+    Strength.ZERO: "dim",
+    Strength.VANISHED: "yellow",
+    Strength.EXPLODED: "red",
+    Strength.NOT_FINITE: "bold red",
+}
+"""The styles of gradients that are pointed out."""
 
 
 class Signs(NamedTuple):
@@ -232,16 +253,19 @@ class Drawing:
 
     def _style(self, gradient: Value) -> str:
         """Of a gradient: dim where it is dead, coloured where it has vanished, exploded or is no number."""
-        if not self._page.color:
-            return ""
-        found = statistics(gradient)
-        if found.nonfinite:
-            return "bold red"
-        if found.norm == 0:
-            return "dim"
-        if found.norm < VANISHED * self._seed:
-            return "yellow"
-        return "red" if found.norm > EXPLODED * self._seed > 0 else ""
+        return STRENGTHS.get(strength(gradient, self._seed), "") if self._page.color else ""
+
+
+def strength(gradient: Value, seed: float) -> Strength:
+    """How a gradient stands to the one at the output, whose norm is ``seed``."""
+    found = statistics(gradient)
+    if found.nonfinite:
+        return Strength.NOT_FINITE
+    if found.norm == 0:
+        return Strength.ZERO
+    if found.norm < VANISHED * seed:
+        return Strength.VANISHED
+    return Strength.EXPLODED if found.norm > EXPLODED * seed > 0 else Strength.PLAIN
 
 
 def brief(value: Value, full: bool = False) -> str:

@@ -9,8 +9,9 @@ joined with as its neighbours in the layer allow, which is an isotonic regressio
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,6 +29,10 @@ STRAIGHT = 8.0
 """How much more the pieces of a long edge are drawn to each other than boxes are."""
 PORT = 14.0
 """Between edges where they meet a box; less where there is no room."""
+
+ORDERINGS = 24
+
+Neighbours = defaultdict[int, list[tuple[int, float]]]
 
 
 class Size(NamedTuple):
@@ -187,19 +192,63 @@ def _order(vertices: Sequence[_Vertex], edges: dict[tuple[int, int], float]) -> 
     graph = igraph.Graph(n=len(vertices), edges=[(upper, lower) for lower, upper in edges], directed=True)
     found = graph.layout_sugiyama(layers=[vertex.layer for vertex in vertices], maxiter=200)
     order: list[list[int]] = [[] for _ in range(max((vertex.layer for vertex in vertices), default=-1) + 1)]
-    for x, v in sorted((float(found[v][0]), v) for v in range(len(vertices))):
-        vertices[v].x = x
+    for _, v in sorted((float(found[v][0]), v) for v in range(len(vertices))):
         order[vertices[v].layer].append(v)
-    return order
+    return _swept(order, edges)
+
+
+def _swept(order: list[list[int]], edges: Iterable[tuple[int, int]]) -> list[list[int]]:
+    """The order with the fewest crossings of those that sweeps up and down lead to, each ordering a layer by the mean place of
+    what it is joined with in the layer before. igraph looks at both neighbours at once, and stays where a knot needs two layers
+    to change."""
+    above, below = _neighbours((edge, 1.0) for edge in edges)
+    best, fewest = order, crossings(order, above)
+    for sweep in range(ORDERINGS):
+        if not fewest:
+            break
+        joined = below if sweep % 2 else above
+        order = [list(layer) for layer in order]
+        in_turn = order[::-1] if sweep % 2 else order
+        for before, layer in zip(in_turn, in_turn[1:], strict=False):
+            place = {v: k for k, v in enumerate(before)}
+            means = {
+                v: sum(place[u] for u, _ in joined[v]) / len(joined[v]) if joined[v] else k
+                for k, v in enumerate(layer)
+            }
+            layer.sort(key=means.__getitem__)
+        found = crossings(order, above)
+        if found < fewest:
+            best, fewest = order, found
+    return best
+
+
+def crossings(order: Sequence[Sequence[int]], above: Neighbours) -> int:
+    """How many pairs of edges cross."""
+    count = 0
+    for upper, lower in zip(order, order[1:], strict=False):
+        place = {v: k for k, v in enumerate(upper)}
+        ends: list[int] = []
+        for v in lower:
+            ways = sorted(place[u] for u, _ in above[v])
+            count += sum(len(ends) - bisect_right(ends, way) for way in ways)
+            for way in ways:
+                insort(ends, way)
+    return count
+
+
+def _neighbours(edges: Iterable[tuple[tuple[int, int], float]]) -> tuple[Neighbours, Neighbours]:
+    """What each vertex is joined with above and below it, and how much that weighs."""
+    above: Neighbours = defaultdict(list)
+    below: Neighbours = defaultdict(list)
+    for (lower, upper), weight in edges:
+        above[lower].append((upper, weight))
+        below[upper].append((lower, weight))
+    return above, below
 
 
 def _spread_out(vertices: list[_Vertex], edges: dict[tuple[int, int], float], order: Sequence[Sequence[int]]) -> None:
     """Set every ``x``, from 0 on."""
-    above: defaultdict[int, list[tuple[int, float]]] = defaultdict(list)
-    below: defaultdict[int, list[tuple[int, float]]] = defaultdict(list)
-    for (lower, upper), weight in edges.items():
-        above[lower].append((upper, weight))
-        below[upper].append((lower, weight))
+    above, below = _neighbours(edges.items())
     apart = [
         [0.0, *(_distance(vertices[a], vertices[b]) for a, b in zip(layer, layer[1:], strict=False))]
         for layer in order

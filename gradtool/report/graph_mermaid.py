@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from gradtool.report import Page
-from gradtool.report.graph_parts import Arrow, Box, GraphParts, Strength
+from gradtool.report.graph_drawing import Strength
+from gradtool.report.graph_parts import Arrow, Box, GraphParts
 from gradtool.results import GraphResult, Verdict
 
 MOST_EDGES = 500

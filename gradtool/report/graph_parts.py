@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from gradtool.report import Page
 from gradtool.report.graph_drawing import (
@@ -15,32 +13,20 @@ from gradtool.report.graph_drawing import (
     PLAIN_SIGNS,
     VANISHED,
     Signs,
+    Strength,
     brief,
     reaching,
     shortened,
 )
+from gradtool.report.graph_drawing import strength as gradient_strength
 from gradtool.report.numbers import statistics
 from gradtool.report.printable import one_line
 from gradtool.report.table import Labels, title_lines
 from gradtool.results import EdgeResult, GraphResult, NodeResult, Rule, Verdict
 
-if TYPE_CHECKING:
-    from gradtool.results import Value
-
 NAME, EXPRESSION, FIGURE = 24, 28, 24
 """Characters of names, of expressions, and of what stands beside edges."""
 TITLE = 100
-
-
-class Strength(StrEnum):
-    """How a gradient stands to the one at the output; NONE is where no gradient flows: to constants, labels, masks."""
-
-    PLAIN = "plain"
-    ZERO = "zero"
-    VANISHED = "vanished"
-    EXPLODED = "exploded"
-    NOT_FINITE = "nonfinite"
-    NONE = "none"
 
 
 MEANING = {
@@ -90,6 +76,8 @@ class Arrow:
     sent: str
     strength: Strength
     norm: float
+    whole: str
+    """All that is said of it, where the picture has room for it."""
 
     @property
     def key(self) -> str:
@@ -180,7 +168,7 @@ class GraphParts:
         elif i not in self._reaching:
             lines.append("does not reach the output")
         else:
-            strength = self._strength(node.upstream)
+            strength = gradient_strength(node.upstream, self._seed)
             lines.append(f"{self.signs.up} {brief(node.upstream)}")
             if found is not None and self.result.evaluation.references:
                 verdict = found.verdict
@@ -193,15 +181,18 @@ class GraphParts:
 
     def _arrow(self, node: NodeResult, position: int, source: int) -> Arrow:
         edge: EdgeResult | None = self._edges.get((node.id, position))
+        into = f"into {one_line(self.labels[source])}"
         if edge is None:
-            return Arrow(node.id, position, source, "", "", Strength.NONE, 0.0)
-        local = (
-            one_line(edge.local.rule) if isinstance(edge.local, Rule) else f"{self.signs.times} {brief(edge.local)}"
-        )
+            return Arrow(node.id, position, source, "", "", Strength.NONE, 0.0, f"no gradient  {into}")
+        if isinstance(edge.local, Rule):
+            local = one_line(edge.local.rule)
+            shown = shortened(local, FIGURE, self.signs.more)
+        else:
+            local = shown = f"{self.signs.times} {brief(edge.local)}"
+        sent = f"{self.signs.to} {brief(edge.downstream)}"
         return Arrow(
-            node.id, position, source, shortened(local, FIGURE, self.signs.more),
-            f"{self.signs.to} {brief(edge.downstream)}", self._strength(edge.downstream),
-            statistics(edge.downstream).norm,
+            node.id, position, source, shown, sent,
+            gradient_strength(edge.downstream, self._seed), statistics(edge.downstream).norm, f"{local} {sent}  {into}",
         )  # fmt: skip
 
     def _beyond(self, arrows: Sequence[Arrow], above: bool) -> str:
@@ -209,16 +200,6 @@ class GraphParts:
         there = sorted({arrow.node if above else arrow.source for arrow in arrows})
         name = shortened(one_line(self.labels[there[0]]), NAME, self.signs.more)
         return f"{self.signs.more} {name}" if len(there) == 1 else f"{self.signs.more} {len(there):,} nodes"
-
-    def _strength(self, gradient: Value) -> Strength:
-        found = statistics(gradient)
-        if found.nonfinite:
-            return Strength.NOT_FINITE
-        if found.norm == 0:
-            return Strength.ZERO
-        if found.norm < VANISHED * self._seed:
-            return Strength.VANISHED
-        return Strength.EXPLODED if found.norm > EXPLODED * self._seed > 0 else Strength.PLAIN
 
 
 def nearest(result: GraphResult, most: int) -> tuple[int, ...]:

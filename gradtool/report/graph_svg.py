@@ -10,7 +10,8 @@ from typing import NamedTuple, TextIO
 
 from gradtool.report import Page
 from gradtool.report.graph_layout import Layout, Link, Place, Route, Size, lay_out
-from gradtool.report.graph_parts import MEANING, Arrow, Box, GraphParts, Strength, Stub
+from gradtool.report.graph_drawing import Strength
+from gradtool.report.graph_parts import MEANING, Arrow, Box, GraphParts, Stub
 from gradtool.report.layout import text_width
 from gradtool.results import GraphResult, Verdict
 
@@ -49,6 +50,7 @@ fill:var(--ink);white-space:pre}
 .graph .label{font-weight:bold}
 .graph .verdict{font-weight:bold;fill:var(--faint)}
 .graph .OK .verdict{fill:var(--good)}
+.graph .UNDECIDED .verdict{fill:var(--vanished)}
 .graph .WRONG .verdict{fill:var(--bad)}
 .graph .edge path{fill:none;stroke:var(--line)}
 .graph .edge polygon{fill:var(--line)}
@@ -56,6 +58,7 @@ fill:var(--ink);white-space:pre}
 .graph .zero polygon,.graph .none polygon{fill:var(--zero)}
 .graph .zero text,.graph .none text{fill:var(--faint)}
 .graph .none path{stroke:var(--zero);stroke-dasharray:1.5 4}
+.graph .beyond path{stroke-dasharray:3 3}
 .graph .vanished path{stroke:var(--vanished)}
 .graph .vanished polygon,.graph .edge.vanished text,.graph .upstream.vanished{fill:var(--vanished)}
 .graph .exploded path{stroke:var(--exploded)}
@@ -81,7 +84,7 @@ class Picture(NamedTuple):
 
 def render_graph(result: GraphResult, stream: TextIO, page: Page) -> None:
     """Write an SVG document, in ASCII alone. Raises ``MissingExtraError`` where igraph is not installed."""
-    parts = GraphParts(result, _with_signs(page))
+    parts = GraphParts(result, without_streams_limits(page))
     heading = parts.title()
     drawn = picture(parts)
     legend, legend_width = _legend(parts)
@@ -182,14 +185,15 @@ def _stub(stub: Stub, place: Place) -> str:
 
 
 def _edge(arrow: Arrow, route: Route, largest: float) -> str:
-    inside = _line(route, _thickness(arrow, largest)) + _label(arrow, route)
+    title = element("title", {}, escape(arrow.whole))
+    inside = title + _line(route, _thickness(arrow, largest)) + _label(arrow, route)
     return element("g", {"class": f"edge {arrow.strength}", "data-edge": arrow.key}, inside)
 
 
 def _leaving(stub: Stub, route: Route, largest: float) -> str:
     if stub.only is not None:
         return _edge(stub.only, route, largest)
-    return element("g", {"class": f"edge {Strength.NONE}"}, _line(route, THIN))
+    return element("g", {"class": "edge beyond"}, _line(route, THIN))
 
 
 def _line(route: Route, thickness: float) -> str:
@@ -292,7 +296,7 @@ def _number(value: float) -> str:
     return "0" if text == "-0.0" else text.removesuffix(".0")
 
 
-def _with_signs(page: Page) -> Page:
+def without_streams_limits(page: Page) -> Page:
     """The page of a document that holds any character, whatever the stream's encoding."""
     return Page(page.width, page.color, page.full, page.max_elements)
 

@@ -4,11 +4,11 @@ the paths that were asked for, what is numerically unhealthy, and the difference
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from gradtool.report import Page
-from gradtool.report.graph_drawing import MOST_NODES, Drawing, brief
+from gradtool.report.graph_drawing import MOST_NODES, Drawing, Signs, brief
 from gradtool.report.layout import STYLES, Block, Column, Grid, Line, wrapped, write_page
 from gradtool.report.numbers import percent
 from gradtool.report.table import Labels, diagnostic_lines, remark_lines, summary_line, through, title_lines
@@ -19,6 +19,7 @@ from gradtool.results import (
     GraphResult,
     InputPaths,
     NodeDifference,
+    NodeResult,
 )
 
 MOST_STEPS = 12
@@ -48,7 +49,7 @@ def graph_blocks(result: GraphResult, page: Page) -> Iterator[Block]:
     yield from _diagnostics(result, page)
     if result.difference is not None:
         yield Line()
-        yield from _difference(result.difference, page)
+        yield from difference_blocks(result.difference, page)
     if evaluation.references:
         yield Line()
         yield Line(summary_line(evaluation), STYLES[evaluation.verdict])
@@ -77,7 +78,10 @@ def _paths(found: InputPaths, evaluation: EvaluationResult, drawing: Drawing) ->
     if asked is not None and len(asked.paths) > 1:
         head += f": {through(asked.paths, labels)}"
     yield Line(head, "bold")
-    rows = [(brief(path.contribution), _share(path), _route(path, drawing)) for path in found.paths]
+    rows = [
+        (brief(path.contribution), share_text(path) or "-", route(path, drawing.nodes, labels, signs))
+        for path in found.paths
+    ]
     others = found.count - len(found.paths)
     if others > 0:
         rows.append((brief(found.rest), "", f"{others:,} other path{'s' * (others != 1)}, together (--top shows more)"))
@@ -86,19 +90,24 @@ def _paths(found: InputPaths, evaluation: EvaluationResult, drawing: Drawing) ->
         yield Grid(columns, rows)
     else:
         yield Line("  no path from the output")
+    yield from (Line(f"  {remark}") for remark in path_remarks(found))
+
+
+def path_remarks(found: InputPaths) -> Iterator[str]:
+    """What is to be known of the paths that are listed."""
     if not found.proven:
-        yield Line("  it is not proven that no other path is larger")
+        yield "it is not proven that no other path is larger"
     if found.cancellation is not None and (left := percent(found.cancellation)) != "100 %":
-        yield Line(f"  contributions cancel: |sum| is {left} of the sum of |contributions|")
+        yield f"contributions cancel: |sum| is {left} of the sum of |contributions|"
 
 
-def _share(path: GradientPath) -> str:
-    return "-" if path.share != path.share else percent(path.share)
+def share_text(path: GradientPath) -> str:
+    """The share of the gradient; empty where that has none."""
+    return "" if path.share != path.share else percent(path.share)
 
 
-def _route(path: GradientPath, drawing: Drawing) -> str:
+def route(path: GradientPath, nodes: Sequence[NodeResult], labels: Labels, signs: Signs) -> str:
     """``n5 → n4 → y``, from the output down. Where two edges go from one node to the next, it says which."""
-    nodes, labels, to = drawing.nodes, drawing.labels, f" {drawing.signs.to} "
     steps = [labels[path.nodes[-1]]]
     for k in range(len(path.nodes) - 2, -1, -1):
         below, above = path.nodes[k], nodes[path.nodes[k + 1]]
@@ -106,14 +115,15 @@ def _route(path: GradientPath, drawing: Drawing) -> str:
         steps.append(labels[below] + (f" (argument {path.arguments[k] + 1})" if parallel else ""))
     if len(steps) > MOST_STEPS:
         half = MOST_STEPS // 2
-        steps[half:-half] = [f"{drawing.signs.more} {len(steps) - 2 * half:,} more {drawing.signs.more}"]
-    return to.join(steps)
+        steps[half:-half] = [f"{signs.more} {len(steps) - 2 * half:,} more {signs.more}"]
+    return f" {signs.to} ".join(steps)
 
 
 # The difference from another program -------------------------------------------------------------------------------
 
 
-def _difference(found: GraphDifference, page: Page) -> Iterator[Block]:
+def difference_blocks(found: GraphDifference, page: Page) -> Iterator[Block]:
+    """The two programs, where they part, and every node that is not the same in both."""
     left, right = found.left, found.right
     names = (Labels(left.nodes), Labels(right.nodes))
     kinds = Counter(str(pair.kind) for pair in found.nodes)

@@ -46,7 +46,13 @@ from gradtool.verdict.judgement import (
 )
 from gradtool.verdict.kinks import Outside, Tie, all_within, is_slope_beside, mask_of, outside_valid_set, pairs_of
 from gradtool.verdict.large_inputs import judge_along
-from gradtool.verdict.lost_digits import agrees_on_average, loses_its_digits, stands_still, varies_on_smaller_scales
+from gradtool.verdict.lost_digits import (
+    absorbs_small_steps,
+    agrees_on_average,
+    loses_its_digits,
+    stands_still,
+    varies_on_smaller_scales,
+)
 from gradtool.verdict.traced import traced_gradient
 
 Array = NDArray[Any]
@@ -486,6 +492,8 @@ class PointJudge:
 
         if varies_on_smaller_scales(self.function, name, at, index, weights, claimed, right):
             return "forward goes up and down over steps too small for a reference, as the gradient says"
+        if absorbs_small_steps(self.function, name, at, index, weights, mine, right):
+            return "forward has this slope over large steps, and absorbs small ones: it adds a much larger number"
         zeros = {other: np.zeros(x.shape) for other, x in self._arrays.items()}
         zeros[name][index] = 1.0
         if is_slope_beside(self.joined, self.joined.join(zeros), weights, mine, right):

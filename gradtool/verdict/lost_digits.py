@@ -1,11 +1,12 @@
 """Whether an entry that differs is a mistake, or what is left where rounding has eaten its digits.
 
-Four things look like mistakes beside a reference and are none. A formula such as ``(x cos x - sin x) / x**2`` loses all its
+Five things look like mistakes beside a reference and are none. A formula such as ``(x cos x - sin x) / x**2`` loses all its
 digits near 0, though it is right: its errors then change erratically from point to point, and are gone at a plain point. A
 function that is constant on small scales and slopes on large ones is a staircase or was rounded, and nobody can tell which: a
 gradient of 0 is right for the staircase. And where forward is noisy, slopes can be told over large steps alone, with a kink
-between: then the claim's average over such a step is the slope, though the claim at the point is another. At last, what looks
-like noise over the steps that a reference takes may be forward itself, which goes up and down over smaller ones: sin(x**2) at 1e7.
+between: then the claim's average over such a step is the slope, though the claim at the point is another. What looks like noise
+over the steps that a reference takes may be forward itself, which goes up and down over smaller ones: sin(x**2) at 1e7. And where
+an entry is added to a much larger number, small steps are absorbed, though other paths still show them.
 """
 
 from __future__ import annotations
@@ -55,6 +56,12 @@ AS_LARGE = 0.5
 BOUNDED = 1 / 8
 """Increments of what goes up and down grow less than the step, by this factor over all scales."""
 VARIED = 0.3
+LARGER = 0.7390851332151607 * 2.0 ** -np.arange(31.0)
+ROUGHLY, NEARLY = 0.3, 0.1
+"""Slopes over large steps are the claim's but for this share of the difference: over the smallest such step, and over some."""
+PARTS = 256
+QUIET = 0.75
+"""So many of the parts of a staircase have no jump."""
 
 
 def loses_its_digits(
@@ -206,6 +213,33 @@ def varies_on_smaller_scales(
     promised = [claimed(point) for point in moved(steps[-1] * NEIGHBOURS)]
     slopes = np.array([np.nan if g is None or g.shape != at.shape else g[index] for g in promised])
     return bool(_size(slopes) * steps[-1] >= AS_LARGE * sizes[-1] and np.std(slopes) >= VARIED * _size(slopes))
+
+
+def absorbs_small_steps(
+    function: Evaluable, name: str, at: Array, index: Index, upstream: Array, mine: float, right: float
+) -> bool:
+    """Whether forward has the slope that is claimed over large steps, and comes to it from ``right`` by jumps, as a sum with a
+    number does that is too large for small steps to change it."""
+    measure, apart = Measure.of(function, upstream), abs(mine - right)
+    rounding = 4 * max(EPSILON, 2 * float(getattr(function, "roundoff", 0.0))) * measure.magnitude
+
+    def changes(steps: Array) -> Array:
+        points: Any = np.repeat(at[None], len(steps), axis=0)
+        points[(slice(None), *index)] += steps
+        return measure.contract(function.many(name, points).outputs)[0]
+
+    up, down = np.split(changes(np.concatenate((LARGER, -LARGER))), 2)
+    off = np.where(rounding <= NEARLY * apart * LARGER, np.abs((up - down) / (2 * LARGER) - mine), np.inf)
+    near = off <= ROUGHLY * apart
+    if not near.any() or not (off <= NEARLY * apart).any():
+        return False
+    half = 4 * float(LARGER[near][-1])  # Some jumps, not one.
+    places = np.linspace(-half, half, PARTS + 1)
+    jumps = np.abs(np.diff(changes(places) - right * places))
+    if not np.isfinite(jumps).all() or not apart * 2 * half > 2 * PARTS * rounding:
+        return False
+    quiet = jumps <= rounding
+    return bool(np.mean(quiet) >= QUIET and np.sum(jumps[~quiet]) >= apart * half)
 
 
 def _size(numbers: Array) -> float:

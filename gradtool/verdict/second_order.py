@@ -43,7 +43,7 @@ def judge_hessian(judge: Judge) -> Hessian:
     full = _Once(partial(_full, judge, ours))
 
     spans = dict(zip(plan.wrt, (slice(a, b) for a, b in pairwise((0, *accumulate(sizes)))), strict=True))
-    places = {pair: (spans[pair[0]], spans[pair[1]]) for pair in product(plan.wrt, repeat=2)}
+    places = {(a, b): (spans[a], spans[b]) for a, b in product(plan.wrt, plan.wrt)}
     found = _decided(judge, blocks, places, ours, symbolic, numeric, kink, quick, full, quick)
     doubtful = any(b.verdict is Verdict.UNDECIDED and not kink[places[b.row, b.column]].any() for b in found)
     if doubtful and judge.references:
@@ -75,7 +75,7 @@ def _decided(
         shape = blocks[a][b].shape
         opinions = [
             Opinion(
-                method, reference.value[place].reshape(shape), reference.error[place].reshape(shape), reference.reason,
+                method, _known(reference, place, shape), reference.error[place].reshape(shape), reference.reason,
                 partial(_second_word, other, place, shape), method == "SymPy" and reference.status == "failed",
             )
             for method, reference, other in (
@@ -85,7 +85,7 @@ def _decided(
         ]  # fmt: skip
         decision = decide(
             ours[place].reshape(shape),
-            [o if np.isfinite(o.error).any() else o._replace(value=None) for o in opinions],
+            opinions,
             scale=scales[f"{a}, {b}"],
             quick=quick[place].reshape(shape),
             full=partial(_part, full, place, shape),
@@ -104,6 +104,11 @@ def _decided(
             )
         )  # fmt: skip
     return found
+
+
+def _known(reference: SecondDerivatives, place: tuple[slice, slice], shape: tuple[int, ...]) -> Array | None:
+    """What a reference says of a block; None where it knows no entry of it."""
+    return reference.value[place].reshape(shape) if np.isfinite(reference.error[place]).any() else None
 
 
 class _Once:
@@ -179,7 +184,8 @@ def _natural(judge: Judge) -> Array:
 
 
 def _full(judge: Judge, ours: Array) -> Array:
-    """Both, and how far rounding carries by Monte Carlo arithmetic: every operation's result changed by a rounding, as for gradients."""
+    """Both, and how far rounding carries by Monte Carlo arithmetic: every operation's result changed by a rounding, as for
+    gradients."""
     plan, epsilon = judge.plan, float(np.finfo(np.float64).eps)
     sizes = [int(np.size(judge.arrays[name])) for name in plan.wrt]
     spread = np.zeros(ours.shape)
@@ -212,7 +218,12 @@ def _reference(found: SecondDerivatives, place: tuple[slice, slice], shape: tupl
 
 
 def _described(
-    plan: Plan, matrix: Array, allowance: Callable[[], Array], blocks: tuple[HessianBlock, ...], verdict: Verdict, known: bool
+    plan: Plan,
+    matrix: Array,
+    allowance: Callable[[], Array],
+    blocks: tuple[HessianBlock, ...],
+    verdict: Verdict,
+    known: bool,
 ) -> Hessian:
     """With the eigenvalues of its symmetric part, where it is ``known`` and finite."""
     labels = []

@@ -54,7 +54,9 @@ def test_what_a_kernel_calls_is_lifted_with_it():
     """Functions, modules, closures, containers of functions, classes; all else stays."""
     rows = TangentArray([[1.0, 2.0, 3.0]], [[1.0, 0.0, 0.0]])
     y = softmax.softmax_rows(rows.value)
-    assert np.allclose(lifted(softmax.softmax_rows)(rows).tangent, y * (np.array([1.0, 0.0, 0.0]) - y[0, 0]), rtol=1e-15)
+    assert np.allclose(
+        lifted(softmax.softmax_rows)(rows).tangent, y * (np.array([1.0, 0.0, 0.0]) - y[0, 0]), rtol=1e-15
+    )
     assert isinstance(lifted(softmax).Weights, type)
     assert issubclass(lifted(softmax.Weights), softmax.Weights)
     assert lifted((kernels.sigmoid, 3))[1] == 3

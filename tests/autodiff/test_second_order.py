@@ -83,9 +83,32 @@ def test_deep_programs_take_no_recursion():
     assert found == {"x": 10_000.0}
 
 
-UNARY = ("sin", "tanh", "exp", "softplus", "silu", "square", "atan", "gelu", "sigmoid", "expm1", "cos", "asinh", "erf", "mish")
+UNARY = (
+    "sin",
+    "tanh",
+    "exp",
+    "softplus",
+    "silu",
+    "square",
+    "atan",
+    "gelu",
+    "sigmoid",
+    "expm1",
+    "cos",
+    "asinh",
+    "erf",
+    "mish",
+)
 BINARY = ("({a} + {b})", "({a} - {b})", "({a} * {b})", "({a} / (2 + square({b})))", "hypot(1 + square({a}), {b})")
-REDUCING = ("sum({a})", "mean(({a})^2)", "logsumexp({a})", "norm({a} + 3)", "sum(softmax({a}) * w)", "var({a})", "dot({a}, w)")
+REDUCING = (
+    "sum({a})",
+    "mean(({a})^2)",
+    "logsumexp({a})",
+    "norm({a} + 3)",
+    "sum(softmax({a}) * w)",
+    "var({a})",
+    "dot({a}, w)",
+)
 
 
 def drawn(rng, depth, leaves):

@@ -23,6 +23,8 @@ NASTY = {
     "log(1 + exp(x))": {"x": 800.0},
     "log1p(exp(x))": {"x": 800.0},
     "log(1 - exp(x))": {"x": -1e-12},
+    "log(abs(det(A)))": {"A": [[-1e-200, 0.0], [0.0, 1e-200]]},
+    "log(det(A))": {"A": [[1e-200, 0.0], [0.0, 1e-200]]},
     "log(1 + x)": {"x": 1e-12},
     "log(1 - x)": {"x": 1e-12},
     "log(prod(x))": {"x": [1e-200, 1e-200]},
@@ -83,6 +85,8 @@ def test_both_sides_are_equal(form, seed, rng):
     low, high = (-0.9, -0.1) if form.written == "log(1 - exp(x))" else (0.1, 0.9)
     draw = np.random.default_rng(seed)
     inputs = {n: draw.uniform(low, high, shapes.get(n, (4,) if vector else ())) for n in names}
+    if "A" in inputs:
+        inputs["A"] += 2 * np.eye(3)  # A positive determinant.
     with np.errstate(all="ignore"):
         assert value(form.stable, inputs) == pytest.approx(value(form.written, inputs), rel=1e-9)
 

@@ -19,6 +19,7 @@ HILBERT = np.array([[1.0 / (i + j + 1) for j in range(8)] for i in range(8)])
         ("det(A)", {"A": HILBERT}, 1.2e10, 10),
         ("sum(inv(A))", {"A": HILBERT}, 1.2e10, 10),
         ("sum(solve(A, b))", {"A": HILBERT, "b": np.ones(8)}, 1.2e10, 10),
+        ("sum(cholesky(A))", {"A": np.array([[1.0, 1.0], [1.0, 1 + 1e-9]])}, 4e9, 10),
         ("sum(inv(A))", {"A": np.stack([np.eye(8), HILBERT])}, 1.2e10, 10),
     ],
 )

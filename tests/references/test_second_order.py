@@ -1,4 +1,4 @@
-"""References for the Hessian: exact in what they claim, silent where there is none, and no rule for second derivatives in them."""
+"""References for the Hessian: exact in what they claim, silent where there is none; no rule for second derivatives in them."""
 
 import numpy as np
 import pytest

@@ -79,7 +79,11 @@ def test_what_is_undecided_is_said_block_by_block():
 @pytest.mark.parametrize(
     ("text", "inputs", "line"),
     [
-        ("x*y", {"x": 1.0, "y": 2.0}, "OK: 2 gradients agree with SymPy and with central differences; so does the Hessian"),
+        (
+            "x*y",
+            {"x": 1.0, "y": 2.0},
+            "OK: 2 gradients agree with SymPy and with central differences; so does the Hessian",
+        ),
         ("x*abs(x)", {"x": 0.0}, "UNDECIDED: the Hessian could not be decided; OK: 1 gradient agrees with"),
         ("abs(x)", {"x": 0.0}, "UNDECIDED: the gradient could not be decided; nor could the Hessian"),
     ],
@@ -94,8 +98,9 @@ def test_a_wrong_hessian_is_said():
     found = Hessian(("x",), np.array([[2.0]]), (block,), Verdict.WRONG)
     stream = io.StringIO()
     write_plain(hessian_blocks(found, ("symbolic", "numeric")), stream)
-    assert "  x   x    difference 1 ± 0  difference 1 ± 0  WRONG\n  x x: yours 2, SymPy 1\n  WRONG: the Hessian is wrong\n" in (
-        stream.getvalue()
+    assert (
+        "  x   x    difference 1 ± 0  difference 1 ± 0  WRONG\n  x x: yours 2, SymPy 1\n  WRONG: the Hessian is wrong\n"
+        in (stream.getvalue())
     )
 
 

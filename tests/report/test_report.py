@@ -1,9 +1,11 @@
+from dataclasses import replace
 from importlib import import_module
 from io import StringIO
 
 import pytest
 
 from gradtool.report import RENDERERS, Page, format_of, formats, render
+from gradtool.results import StepText, Walk
 
 
 @pytest.mark.parametrize("where", sorted({where for table in RENDERERS.values() for where in table.values()}))
@@ -13,7 +15,7 @@ def test_every_renderer_exists(where):
 
 
 def test_formats():
-    assert formats("eval") == ("table", "concise", "json")
+    assert formats("eval") == ("table", "concise", "json", "markdown")
     assert [format_of("eval", path) for path in ("a/b.JSON", "x.txt", "x.pdf", "json")] == ["json", "table", None, None]
     assert formats("graph")[:2] == ("terminal", "json")
     assert [format_of("graph", path) for path in ("x.txt", "x.json", "x.xml")] == ["terminal", "json", None]
@@ -25,8 +27,10 @@ def test_formats():
 @pytest.mark.parametrize("format_name", formats("eval"))
 def test_rendering_twice_gives_the_same_text(make, format_name):
     first, second = StringIO(), StringIO()
-    render("eval", format_name, make.first_example(), first, Page())
-    render("eval", format_name, make.first_example(), second, Page())
+    labels = [f"n{i}" for i in range(6)]
+    walk = Walk(tuple(StepText(i, label, label, None, label, None, label) for i, label in enumerate(labels)), ())
+    for stream in (first, second):
+        render("eval", format_name, replace(make.first_example(), walk=walk), stream, Page())
     assert first.getvalue() == second.getvalue() != ""
 
 

@@ -3,6 +3,7 @@ import pytest
 
 from gradtool.references.sampling import FunctionEvaluable
 from gradtool.verdict.lost_digits import (
+    absorbs_small_steps,
     agrees_on_average,
     loses_its_digits,
     stands_still,
@@ -121,3 +122,26 @@ def test_what_looks_like_noise_may_be_forward_itself(function, backward, x, slop
     at = np.array([x])
     f = evaluable(function, at)
     assert varies_on_smaller_scales(f, "x", at, (0,), np.ones(()), backward, slope) is varies
+
+
+def absorbing(x):
+    return (np.sin(np.float32(x) + np.float32(2000)) + 0.2 * np.float32(x)).sum()
+
+
+SLOPE = float(np.cos(2000.0)) + 0.2
+
+
+@pytest.mark.parametrize(("function", "mine", "right", "absorbs"), [
+    (absorbing, SLOPE, 0.2, True),
+    (absorbing, -SLOPE, 0.2, False),
+    (absorbing, 2 * SLOPE, 0.2, False),
+    (lambda x: (x + 1e-4 * np.sin(1e4 * x)).sum(), 1.0, 1.995, False),  # Small waves are no jumps.
+    (lambda x: np.where(x > 1e-5, 2 * x, x).sum(), 2.0, 1.0, False),
+    (lambda x: np.where(x > 1e-5, x + 1e-4, x).sum(), 1.5, 1.0, False),
+    (lambda x: np.sin(x).sum(), 1.01, 1.0, False),
+    (lambda x: np.sin(np.float32(x)).sum(), 1.01, 1.0, False),
+])  # fmt: skip
+def test_a_much_larger_number_absorbs_small_steps(function, mine, right, absorbs):
+    at = np.array([2e-6])
+    f = evaluable(function, at)
+    assert absorbs_small_steps(f, "x", at, (0,), np.ones(()), mine, right) is absorbs

@@ -14,12 +14,8 @@ AT = {"W": RNG.normal(size=(2, 3)), "x": RNG.normal(size=3), "c": RNG.normal(siz
 
 
 def judged(text, upstream=None, references=("symbolic", "numeric"), **inputs):
-    result = gradtool.evaluate(
-        gradtool.parse(text), inputs, hessian=True, upstream=upstream, references=references
-    )
+    result = gradtool.evaluate(gradtool.parse(text), inputs, hessian=True, upstream=upstream, references=references)
     return result, result.hessian
-
-
 
 
 FAULTS = {
@@ -71,7 +67,10 @@ def test_one_reference_alone_never_says_wrong(monkeypatch):
         ("exp(x)", {"x": 700.0}),
         ("x", {"x": 1.0}),
         ("relu(x)*y", {"x": -1.0, "y": 2.0}),
-        ("cross_entropy(relu(X@V), y)", {"X": RNG.normal(size=(3, 2)), "V": RNG.normal(size=(2, 3)), "y": np.array([0, 2, 1])}),
+        (
+            "cross_entropy(relu(X@V), y)",
+            {"X": RNG.normal(size=(3, 2)), "V": RNG.normal(size=(2, 3)), "y": np.array([0, 2, 1])},
+        ),
         ("det(A)", {"A": np.ones((3, 3))}),
         ("sum(x^2)", {"x": np.zeros(0)}),
         ("exp(x) - exp(x)", {"x": 300.0}),
