@@ -66,7 +66,7 @@ def gradient_paths(gradients: Gradients, values: Sequence[Any], name: str, top: 
         if routes.is_scalar:
             everything = _sum_of_sizes(routes)
         cancelled = _cancellation(float(_sizes(total[None])[0]), everything)
-    return InputPaths(name, node, _plain(total), paths, _plain(rest), routes.count, cancelled, proven)
+    return InputPaths(name, node, _plain(total), paths, _plain(rest), routes.count, cancelled, bool(proven))
 
 
 class _Edge(NamedTuple):

@@ -318,15 +318,16 @@ def _place_of_extreme(direction: int, x: TangentArray, axis: Any = None, keepdim
     signed = direction * x.value
     best = np.max(signed, axis=axis, keepdims=True)
     among = np.where((signed == best) | np.isnan(signed), direction * x.tangent, -np.inf)
-    return np.asarray(np.argmax(among, axis=axis, keepdims=keepdims))
+    argmax: Any = np.argmax
+    return np.asarray(argmax(among, axis=axis, keepdims=keepdims))
 
 
 def _extreme(
     direction: int, x: TangentArray, axis: Any = None, *, keepdims: bool = False, initial: float | None = None
 ) -> TangentArray:
     """The largest (``direction`` 1) or smallest entry over the axes."""
+    function: Any = np.max if direction > 0 else np.min
     if initial is not None:
-        function = np.max if direction > 0 else np.min
         if not x.size:
             return as_tangent(function(x.value, axis=axis, keepdims=keepdims, initial=initial))
         best = _extreme(direction, x, axis, keepdims=keepdims)
@@ -335,7 +336,7 @@ def _extreme(
     axes = tuple(a % x.ndim for a in axes)
     kept = tuple(1 if a in axes else n for a, n in enumerate(x.shape))
     reduced = tuple(n for a, n in enumerate(x.shape) if a not in axes)
-    value = (np.max if direction > 0 else np.min)(x.value, axis=axes, keepdims=keepdims)
+    value = function(x.value, axis=axes, keepdims=keepdims)
     if not x.size:
         return as_tangent(value)
     rows = np.moveaxis(np.arange(x.size).reshape(x.shape), axes, range(-len(axes), 0)).reshape((*reduced, -1))

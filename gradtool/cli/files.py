@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,24 @@ from gradtool.cli.options import OutputFile, UserError
 from gradtool.report import Page
 
 
+@contextlib.contextmanager
+def extras_installed() -> Iterator[None]:
+    """Inside, a library that comes with an extra and is not installed becomes a usage error that says how to get it."""
+    try:
+        yield
+    except report.MissingExtraError as error:
+        raise UserError(str(error)) from None
+
+
 def write_file(command: str, output: OutputFile, result: Any, page: Page) -> None:
-    """Render ``result`` into a file. Raises ``click.FileError`` where it cannot be written."""
+    """Render ``result`` into a file. Raises ``click.ClickException`` where it cannot be written, or a library is missing."""
 
     def write(path: Path) -> None:
         with path.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
             report.render(command, output.format_name, result, stream, page)
 
-    _whole_or_not(output.path, write)
+    with extras_installed():
+        _whole_or_not(output.path, write)
 
 
 def write_picture(path: Path, charts: Sequence[Any]) -> None:
@@ -32,10 +42,8 @@ def write_picture(path: Path, charts: Sequence[Any]) -> None:
         with place.open("wb") as stream:
             report.render_picture(charts, stream, report.picture_format(path) or "png")
 
-    try:
+    with extras_installed():
         _whole_or_not(path, write)
-    except report.MissingExtraError as error:
-        raise UserError(str(error)) from None
 
 
 def _whole_or_not(place: Path, write: Callable[[Path], None]) -> None:

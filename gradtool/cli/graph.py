@@ -13,7 +13,7 @@ from gradtool.cli import options
 from gradtool.cli.console import make_page, progress, telling, writing
 from gradtool.cli.evaluating import REFERENCES
 from gradtool.cli.exit_codes import of_graph
-from gradtool.cli.files import write_file
+from gradtool.cli.files import extras_installed, write_file
 from gradtool.cli.options import OutputFile, name_list
 from gradtool.cli.other_program import read_other
 from gradtool.cli.program import (
@@ -100,6 +100,7 @@ def graph_command(
       gradtool graph "sum(sigmoid(W@x))" "W=randn(2,3)" "x=[1,2,3]" --format json
       gradtool graph "sum(relu(x))" "x=[1,-1]" --diff "x=[1,1]"
       gradtool graph "x*x" x=3 --diff "x^2" --output-file x.json
+      gradtool graph "(x+y)*max(y,z)" x=1 y=2 z=0 --paths y --output-file graph.html
     """
     codes = options.diagnostic_codes(fail_on)
     given = read_program(program)
@@ -130,7 +131,7 @@ def graph_command(
     code = of_graph(result, strict=strict, fail_on=codes)
     with telling():
         tell_notes(result.evaluation, given.notes, tell_seed=format_name != "terminal")  # The drawing says it itself.
-    with writing():
+    with writing(), extras_installed():
         page = make_page(sys.stdout, color, os.environ, full=full, max_elements=max_elements)
         report.render("graph", format_name, result, sys.stdout, page)
     for output in output_files:

@@ -85,8 +85,8 @@ def plateau_difference(
 
 
 def _corner(bends: Array) -> float:
-    """By how much the slopes on the two sides may differ as the step goes to 0; 0 where it is not sure that they do. ``bends`` holds their difference at steps that
-    are halved each time, and its noise. Of a smooth function, twice the one at half the step is the one at the whole."""
+    """By how much the slopes on the two sides may differ as the step goes to 0; 0 where it is not sure that they do. ``bends``
+    holds their difference at steps that are halved each time, and its noise: of a smooth function it is halved with the step."""
     bend, noise = bends
     limit, blur = 2 * bend[1:] - bend[:-1], 2 * noise[1:] + noise[:-1]
     sure = np.full(len(limit), np.inf)

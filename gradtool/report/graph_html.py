@@ -1,8 +1,8 @@
 """The graph as one page that needs nothing else: the picture to move and zoom, a panel with all that is known of a node, search,
 and the paths that carry the gradient. Its style and script stand beside this module.
 
-The page has no access to the network: its Content-Security-Policy allows the two by their hashes, and nothing else. What the script
-shows it takes from a JSON document in the page, the one that ``--format json`` writes, and sets as text, never as markup.
+The page has no access to the network: its Content-Security-Policy allows the two by their hashes, and nothing else. What the
+script shows it takes from a JSON document in the page, the one that ``--format json`` writes, and sets as text, never as markup.
 """
 
 from __future__ import annotations
@@ -80,7 +80,18 @@ def render_graph(result: GraphResult, stream: TextIO, page: Page) -> None:
         element("script", {"type": "application/json", "id": "data"}, _data(parts, page, data)),
         element("script", {}, script),
     ]
-    lines = ["<!DOCTYPE html>", '<html lang="en">', "<head>", *head, "</head>", "<body>", *body, "</body>", "</html>", ""]
+    lines = [
+        "<!DOCTYPE html>",
+        '<html lang="en">',
+        "<head>",
+        *head,
+        "</head>",
+        "<body>",
+        *body,
+        "</body>",
+        "</html>",
+        "",
+    ]
     stream.write("\n".join(lines).encode("ascii", "xmlcharrefreplace").decode("ascii"))
 
 

@@ -9,7 +9,10 @@ from typing import Any, TextIO
 from gradtool.report import Page
 from gradtool.report.json import Image, diagnostic_image, input_image, node_image, output_image, value_images
 from gradtool.report.json_images import encode, number_image, write_list
+from gradtool.report.numbers import count_text
 from gradtool.results import EvaluationResult, GradientPath, GraphDifference, GraphResult, InputPaths, NodeDifference
+
+LARGEST = 10**308
 
 
 def render_graph(result: GraphResult, stream: TextIO, page: Page) -> None:
@@ -43,12 +46,12 @@ def _paths(found: Sequence[InputPaths], value: Image) -> Iterator[tuple[str, dic
     yield "paths", {entry.name: [_path(path, value) for path in entry.paths] for entry in found}
     yield "rest", {entry.name: value(entry.rest) for entry in found}
     yield "total", {entry.name: value(entry.total) for entry in found}
-    yield "path_count", {entry.name: entry.count for entry in found}
+    yield "path_count", {entry.name: _count(entry.count) for entry in found}
     yield (
         "cancellation",
         {entry.name: None if entry.cancellation is None else number_image(entry.cancellation) for entry in found},
     )
-    yield "proven", {entry.name: bool(entry.proven) for entry in found}
+    yield "proven", {entry.name: entry.proven for entry in found}
 
 
 def _path(found: GradientPath, value: Image) -> dict[str, Any]:
@@ -78,3 +81,8 @@ def _pair(found: NodeDifference) -> dict[str, Any]:
         "value": None if found.value is None else number_image(found.value),
         "upstream": None if found.upstream is None else number_image(found.upstream),
     }
+
+
+def _count(count: int) -> int | str:
+    """A whole number; as text where it is larger than any number that JSON readers have."""
+    return count if count < LARGEST else count_text(count)

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from math import inf
 from typing import NamedTuple
 
 from gradtool.report.extras import extra
@@ -66,8 +68,8 @@ class Run(NamedTuple):
 
 
 class Route(NamedTuple):
-    """An edge from its ``start`` on the lower box up to its ``end`` on the upper one, through ``runs``, the lowest first. The last
-    run is where the label stands."""
+    """An edge from its ``start`` on the lower box up to its ``end`` on the upper one, through ``runs``, the lowest first. The
+    last run is where the label stands."""
 
     start: Place
     runs: tuple[Run, ...]
@@ -110,10 +112,9 @@ def lay_out(boxes: Sequence[Size], links: Sequence[Link]) -> Layout:
     chains = [_chain(link, vertices, edges, passing) for link in links]
     order = _order(vertices, edges)
     _spread_out(vertices, edges, order)
+    _straighten(vertices, passing, order)
     tops, bottoms = _heights(vertices, edges, order)
-    places = [
-        Place(vertex.x, (tops[vertex.layer] + bottoms[vertex.layer]) / 2) for vertex in vertices[: len(boxes)]
-    ]
+    places = [Place(vertex.x, (tops[vertex.layer] + bottoms[vertex.layer]) / 2) for vertex in vertices[: len(boxes)]]
     ports = _ports(vertices, edges, len(boxes))
     routes = []
     for link, chain in zip(links, chains, strict=True):
@@ -141,8 +142,8 @@ def box_layers(count: int, links: Sequence[Link]) -> list[int]:
 
 
 def nearest_apart(targets: Sequence[float], apart: Sequence[float], weights: Sequence[float]) -> list[float]:
-    """The positions next to ``targets``, by weighted least squares, of which each is at least ``apart[k]`` right of the one before
-    (``apart[0]`` has no meaning).
+    """The positions next to ``targets``, by weighted least squares, of which each is at least ``apart[k]`` right of the one
+    before (``apart[0]`` has no meaning).
 
     By pooling neighbours that are too near to each other (Ayer et al., 1955).
     """
@@ -198,9 +199,8 @@ def _order(vertices: Sequence[_Vertex], edges: dict[tuple[int, int], float]) -> 
 
 
 def _swept(order: list[list[int]], edges: Iterable[tuple[int, int]]) -> list[list[int]]:
-    """The order with the fewest crossings of those that sweeps up and down lead to, each ordering a layer by the mean place of
-    what it is joined with in the layer before. igraph looks at both neighbours at once, and stays where a knot needs two layers
-    to change."""
+    """The order with the fewest crossings of those that more sweeps down and up lead to, in each of which a layer is ordered by
+    the mean place of what it is joined with in the layer before. It is igraph's own where none has fewer."""
     above, below = _neighbours((edge, 1.0) for edge in edges)
     best, fewest = order, crossings(order, above)
     for sweep in range(ORDERINGS):
@@ -209,11 +209,10 @@ def _swept(order: list[list[int]], edges: Iterable[tuple[int, int]]) -> list[lis
         joined = below if sweep % 2 else above
         order = [list(layer) for layer in order]
         in_turn = order[::-1] if sweep % 2 else order
-        for before, layer in zip(in_turn, in_turn[1:], strict=False):
+        for before, layer in pairwise(in_turn):
             place = {v: k for k, v in enumerate(before)}
             means = {
-                v: sum(place[u] for u, _ in joined[v]) / len(joined[v]) if joined[v] else k
-                for k, v in enumerate(layer)
+                v: sum(place[u] for u, _ in joined[v]) / len(joined[v]) if joined[v] else k for k, v in enumerate(layer)
             }
             layer.sort(key=means.__getitem__)
         found = crossings(order, above)
@@ -225,7 +224,7 @@ def _swept(order: list[list[int]], edges: Iterable[tuple[int, int]]) -> list[lis
 def crossings(order: Sequence[Sequence[int]], above: Neighbours) -> int:
     """How many pairs of edges cross."""
     count = 0
-    for upper, lower in zip(order, order[1:], strict=False):
+    for upper, lower in pairwise(order):
         place = {v: k for k, v in enumerate(upper)}
         ends: list[int] = []
         for v in lower:
@@ -249,10 +248,7 @@ def _neighbours(edges: Iterable[tuple[tuple[int, int], float]]) -> tuple[Neighbo
 def _spread_out(vertices: list[_Vertex], edges: dict[tuple[int, int], float], order: Sequence[Sequence[int]]) -> None:
     """Set every ``x``, from 0 on."""
     above, below = _neighbours(edges.items())
-    apart = [
-        [0.0, *(_distance(vertices[a], vertices[b]) for a, b in zip(layer, layer[1:], strict=False))]
-        for layer in order
-    ]
+    apart = [[0.0, *(_distance(vertices[a], vertices[b]) for a, b in pairwise(layer))] for layer in order]
     for layer, distances in zip(order, apart, strict=True):
         x = 0.0
         for v, distance in zip(layer, distances, strict=True):
@@ -276,6 +272,43 @@ def _spread_out(vertices: list[_Vertex], edges: dict[tuple[int, int], float], or
         vertex.x -= left
 
 
+def _straighten(
+    vertices: list[_Vertex], passing: Mapping[tuple[int, int], int], order: Sequence[Sequence[int]]
+) -> None:
+    """Let edges that pass by several layers run straight as far as what stands beside them allows."""
+    room = {}
+    for layer in order:
+        for k, v in enumerate(layer):
+            room[v] = (layer[k - 1] if k else None, layer[k + 1] if k + 1 < len(layer) else None)
+
+    def limits(v: int) -> tuple[float, float]:
+        left, right = room[v]
+        return (
+            -inf if left is None else vertices[left].x + _distance(vertices[left], vertices[v]),
+            inf if right is None else vertices[right].x - _distance(vertices[v], vertices[right]),
+        )
+
+    def settle(pieces: Sequence[int], low: float, high: float) -> None:
+        mean = sum(vertices[v].x for v in pieces) / len(pieces)
+        for v in pieces:
+            vertices[v].x = min(max(mean, low), high)
+
+    ways: defaultdict[int, list[int]] = defaultdict(list)
+    for (box, _), v in sorted(passing.items(), reverse=True):  # From the box up.
+        ways[box].append(v)
+    for way in ways.values():
+        straight: list[int] = []
+        low, high = -inf, inf
+        for v in way:
+            least, most = limits(v)
+            if straight and max(low, least) > min(high, most):
+                settle(straight, low, high)
+                straight, low, high = [], -inf, inf
+            straight.append(v)
+            low, high = max(low, least), min(high, most)
+        settle(straight, low, high)
+
+
 def _distance(a: _Vertex, b: _Vertex) -> float:
     return a.right + b.left + max(a.space, b.space)
 
@@ -286,8 +319,8 @@ def _heights(
     """Where each layer begins and ends."""
     aside = [0.0] * (len(order) + 1)
     for lower, upper in edges:
-        layer = vertices[lower].layer
-        aside[layer] = max(aside[layer], abs(vertices[lower].x - vertices[upper].x))
+        k = vertices[lower].layer
+        aside[k] = max(aside[k], abs(vertices[lower].x - vertices[upper].x))
     tops, bottoms, y = [], [], 0.0
     for k, layer in enumerate(order):
         y += min(BETWEEN + aside[k] / 10, MOST_BETWEEN) if k else 0.0
@@ -297,7 +330,9 @@ def _heights(
     return tops, bottoms
 
 
-def _ports(vertices: Sequence[_Vertex], edges: dict[tuple[int, int], float], boxes: int) -> dict[tuple[int, int], float]:
+def _ports(
+    vertices: Sequence[_Vertex], edges: dict[tuple[int, int], float], boxes: int
+) -> dict[tuple[int, int], float]:
     """(box, piece beside it) -> x where they meet: straight above or below the piece, as far as there is room for all."""
     beside: defaultdict[tuple[int, bool], list[int]] = defaultdict(list)
     for lower, upper in edges:

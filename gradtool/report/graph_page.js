@@ -395,6 +395,9 @@
       const on = onEdges.has(edge.dataset.edge);
       edge.classList.toggle("dimmed", way !== null && !on);
       edge.classList.toggle("on-path", on);
+      if (on) {
+        scene.insertBefore(edge, scene.querySelector(".node, .stub")); // Above the edges that it shares its way with.
+      }
     }
   };
   for (const button of pathButtons) {

@@ -9,8 +9,8 @@ from math import ceil, isfinite, log10
 from typing import NamedTuple, TextIO
 
 from gradtool.report import Page
-from gradtool.report.graph_layout import Layout, Link, Place, Route, Size, lay_out
 from gradtool.report.graph_drawing import Strength
+from gradtool.report.graph_layout import Link, Place, Route, Run, Size, lay_out
 from gradtool.report.graph_parts import MEANING, Arrow, Box, GraphParts, Stub
 from gradtool.report.layout import text_width
 from gradtool.results import GraphResult, Verdict
@@ -199,14 +199,13 @@ def _leaving(stub: Stub, route: Route, largest: float) -> str:
 def _line(route: Route, thickness: float) -> str:
     """From the lower box to the upper one: straight past what stands in a layer, curved between layers."""
     x, y = route.start
-    path = [f"M{_number(x)} {_number(y)}"]
-    for run in route.runs:
-        path.append(_curve(x, y, run.x, run.bottom))
-        if run.top < run.bottom:
-            path.append(f"V{_number(run.top)}")
-        x, y = run.x, run.top
     tip = route.end
-    path.append(_curve(x, y, tip.x, tip.y + HEAD_LENGTH))
+    path = [f"M{_number(x)} {_number(y)}"]
+    for to_x, top, bottom in (*route.runs, Run(tip.x, tip.y + HEAD_LENGTH, tip.y + HEAD_LENGTH)):
+        if _number(to_x) != _number(x):
+            path += [f"V{_number(y)}", _curve(x, y, to_x, bottom)]
+        x, y = to_x, top
+    path.append(f"V{_number(y)}")
     half = HEAD_WIDTH / 2 + thickness / 2
     corners = [(tip.x, tip.y + 1), (tip.x - half, tip.y + HEAD_LENGTH + 1), (tip.x + half, tip.y + HEAD_LENGTH + 1)]
     points = " ".join(f"{_number(a)},{_number(b)}" for a, b in corners)
@@ -217,8 +216,6 @@ def _line(route: Route, thickness: float) -> str:
 
 def _curve(x: float, y: float, to_x: float, to_y: float) -> str:
     middle = (y + to_y) / 2
-    if x == to_x:
-        return f"V{_number(to_y)}"
     points = ((x, middle), (to_x, middle), (to_x, to_y))
     return "C" + " ".join(f"{_number(a)} {_number(b)}" for a, b in points)
 
@@ -259,9 +256,7 @@ def _legend(parts: GraphParts) -> tuple[str, float]:
     return "".join(texts), x
 
 
-def _lines(
-    lines: Sequence[str], x: float, y: float, step: float, attributes: Mapping[str, str]
-) -> list[str]:
+def _lines(lines: Sequence[str], x: float, y: float, step: float, attributes: Mapping[str, str]) -> list[str]:
     return [
         element("text", {**_at(x, y + k * step), **attributes}, escape(line)) for k, line in enumerate(lines) if line
     ]

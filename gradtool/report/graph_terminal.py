@@ -5,23 +5,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from math import isfinite
 from typing import TextIO
+
+import numpy as np
 
 from gradtool.report import Page
 from gradtool.report.graph_drawing import MOST_NODES, Drawing, Signs, brief
 from gradtool.report.layout import STYLES, Block, Column, Grid, Line, wrapped, write_page
-from gradtool.report.numbers import percent
-from gradtool.report.table import Labels, diagnostic_lines, remark_lines, summary_line, through, title_lines
+from gradtool.report.numbers import count_text, is_scalar, number, percent, statistics
+from gradtool.report.table import Labels, diagnostic_lines, remark_lines, summary_line, title_lines
 from gradtool.results import (
     EvaluationResult,
     GradientPath,
     GraphDifference,
     GraphResult,
     InputPaths,
+    InputResult,
     NodeDifference,
     NodeResult,
 )
 
+SYMBOLS = {
+    "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "negative": "-", "power": "^", "matmul": "@", "index": "[]",
+}  # fmt: skip
+"""How operations are written that are no calls."""
+MOST_USERS = 6
 MOST_STEPS = 12
 """A longer path is shown by its beginning and end."""
 
@@ -76,7 +85,7 @@ def _paths(found: InputPaths, evaluation: EvaluationResult, drawing: Drawing) ->
     asked = next((given for given in evaluation.inputs if given.node == found.node), None)
     head = f"{signs.partial}{labels[evaluation.output]}/{signs.partial}{found.name} = {brief(found.total)}"
     if asked is not None and len(asked.paths) > 1:
-        head += f": {through(asked.paths, labels)}"
+        head += f": {_shares(asked, evaluation.nodes, labels)}"
     yield Line(head, "bold")
     rows = [
         (brief(path.contribution), share_text(path) or "-", route(path, drawing.nodes, labels, signs))
@@ -84,13 +93,36 @@ def _paths(found: InputPaths, evaluation: EvaluationResult, drawing: Drawing) ->
     ]
     others = found.count - len(found.paths)
     if others > 0:
-        rows.append((brief(found.rest), "", f"{others:,} other path{'s' * (others != 1)}, together (--top shows more)"))
+        rows.append(
+            (
+                brief(found.rest),
+                "",
+                f"{count_text(others)} other path{'s' * (others != 1)}, together (--top shows more)",
+            )
+        )
     if rows:
         columns = (Column("sends", numeric=True), Column("share", numeric=True), Column("path", fold=True))
         yield Grid(columns, rows)
     else:
         yield Line("  no path from the output")
     yield from (Line(f"  {remark}") for remark in path_remarks(found))
+
+
+def _shares(found: InputResult, nodes: Sequence[NodeResult], labels: Labels) -> str:
+    """``2 through + (40 %), 3 through max (60 %)``: what the nodes that use an input send down to it. A node goes by its name,
+    or by how its operation is written where no other of them is written so."""
+    written = Counter(SYMBOLS.get(nodes[i].operation, nodes[i].operation) for i, _ in found.paths)
+    total = np.asarray(found.gradient, dtype=np.float64)
+    size = float(np.vdot(total, total))
+    parts = []
+    for i, downstream in found.paths[:MOST_USERS]:
+        symbol = SYMBOLS.get(nodes[i].operation, nodes[i].operation)
+        user = symbol if nodes[i].name is None and written[symbol] == 1 else labels[i]
+        share = float(np.vdot(np.asarray(downstream, dtype=np.float64), total)) / size if size > 0 else float("nan")
+        amount = brief(downstream) if is_scalar(downstream) else f"norm {number(statistics(downstream).norm)}"
+        parts.append(f"{amount} through {user}" + (f" ({percent(share)})" if isfinite(share) else ""))
+    more = len(found.paths) - MOST_USERS
+    return ", ".join(parts) + (f" and {more:,} more" if more > 0 else "")
 
 
 def path_remarks(found: InputPaths) -> Iterator[str]:

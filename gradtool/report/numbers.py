@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import accumulate
+from math import log10
 from operator import mul
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +19,8 @@ Array = NDArray[Any]
 SMALL_SIZE = 16
 SMALL_SIDE = 6
 ENTRIES_PER_LINE = 8
+MOST_DIGITS = 15
+"""Of a count."""
 BROKEN_WIDTH = 56
 """Rows that are broken are broken so that they fit a record on a terminal of 80 columns."""
 
@@ -42,6 +45,12 @@ def number(value: float) -> str:
 def error(value: float) -> str:
     """An error bound, to one digit: ``4e-12``."""
     return f"{value:.1g}"
+
+
+def count_text(count: int) -> str:
+    """``1,234``; of more digits than anyone reads, ``about 10^58``."""
+    digits = int(count.bit_length() * log10(2))  # Python refuses to write an int of more than some thousand digits.
+    return f"{count:,}" if digits <= MOST_DIGITS else f"about 10^{digits}"
 
 
 def percent(share: float) -> str:

@@ -185,9 +185,9 @@ def several_kinks(joined: Joined, line: Array, measure: Measure, unit: float, ex
 
 
 def is_slope_beside(joined: Joined, line: Array, upstream: Array, mine: float, right: float) -> bool:
-    """Whether ``mine`` lies between the slopes along a line of the smooth pieces that meet at the point, though they are ``right``
-    along the line itself. Where one entry moves alone at a kink of several, it may miss a piece: max(min(x, y), 0) has the slope
-    0 along x at 0, and 1 beside it."""
+    """Whether ``mine`` lies between the slopes along a line of the smooth pieces that meet at the point, though the slope along
+    the line itself is ``right``. One entry that moves alone at a kink of several may miss a piece: max(min(x, y), 0) has the
+    slope 0 along x at 0, and 1 beside it."""
     measure, at = Measure.of(joined, upstream), joined.inputs[TOGETHER]
     own, unit = np.where(at == 0, float(np.max(np.abs(at))) or 1.0, np.abs(at)), max(EPSILON, 2 * joined.roundoff)
     drawn = np.random.default_rng(57721).standard_normal((PIECES_BESIDE, at.size))

@@ -59,7 +59,7 @@ VARIED = 0.3
 LARGER = 0.7390851332151607 * 2.0 ** -np.arange(31.0)
 ROUGHLY, NEARLY = 0.3, 0.1
 """Slopes over large steps are the claim's but for this share of the difference: over the smallest such step, and over some."""
-PARTS = 256
+PARTS = 128
 QUIET = 0.75
 """So many of the parts of a staircase have no jump."""
 
@@ -198,7 +198,8 @@ def varies_on_smaller_scales(
     if not visible.any():
         return False
     rounding = UNITS * max(EPSILON, 2 * float(getattr(function, "roundoff", 0.0))) * measure.magnitude
-    sizes, steps = [], []
+    sizes: list[float] = []
+    steps: list[float] = []
     for step in float(ladder[np.argmax(visible)]) * COARSER:
         size = _size(np.diff(changes(step * NEIGHBOURS) - slope * step * NEIGHBOURS))
         if not np.isfinite(size):
@@ -231,12 +232,13 @@ def absorbs_small_steps(
     up, down = np.split(changes(np.concatenate((LARGER, -LARGER))), 2)
     off = np.where(rounding <= NEARLY * apart * LARGER, np.abs((up - down) / (2 * LARGER) - mine), np.inf)
     near = off <= ROUGHLY * apart
-    if not near.any() or not (off <= NEARLY * apart).any():
+    steps = LARGER[:-2][near[:-2] & near[1:-1] & near[2:]]
+    if not steps.size or not (off <= NEARLY * apart).any():
         return False
-    half = 4 * float(LARGER[near][-1])  # Some jumps, not one.
+    half = float(steps[-1])  # Four times the smallest: some jumps, not one.
     places = np.linspace(-half, half, PARTS + 1)
     jumps = np.abs(np.diff(changes(places) - right * places))
-    if not np.isfinite(jumps).all() or not apart * 2 * half > 2 * PARTS * rounding:
+    if not np.isfinite(jumps).all() or not apart * 2 * half > PARTS * rounding:
         return False
     quiet = jumps <= rounding
     return bool(np.mean(quiet) >= QUIET and np.sum(jumps[~quiet]) >= apart * half)

@@ -47,7 +47,7 @@ def test_a_gradient_that_is_all_rounding_need_not_be_linear():
 
 @pytest.mark.parametrize(("small", "d"), [(1e-12, 1.0), (2e-12, 3.3), (1e-13, -0.7)])
 def test_what_is_left_of_large_parts_that_cancel_need_not_be_linear(small, d):
-    # Of a saturated softmax: the rounding of d + small is the same for any d of its size, and no change of its last digit shows it.
+    # As in a saturated softmax: the rounding of d + small is the same for all d of its size; a change of its last digit hides it.
     weights = np.array([small, 1.0])
 
     def backward(d, x):

@@ -59,7 +59,7 @@ IN_ASCII = """\
 """
 
 PATHS = """\
-∂n5/∂y = 5: 2 through n3 + 3 through n4
+∂n5/∂y = 5: 2 through + (40 %), 3 through max (60 %)
   sends  share  path
       3  60 %   n5 → n4 → y
       2         1 other path, together (--top shows more)

@@ -6,7 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from gradtool.report.numbers import compact, error, largest, largest_difference, number, show, statistics, summary
+from gradtool.report.numbers import (
+    compact,
+    count_text,
+    error,
+    largest,
+    largest_difference,
+    number,
+    show,
+    statistics,
+    summary,
+)
 
 
 @pytest.mark.parametrize(
@@ -119,3 +129,17 @@ def test_differences():
     assert largest_difference(np.array([1.0, np.inf]), np.array([1.5, np.inf])) == 0.5
     assert math.isnan(largest_difference(1.0, math.nan))
     assert largest(np.array([1e-3, 2e-3])) == 2e-3
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0"),
+        (1234, "1,234"),
+        (10**14, "100,000,000,000,000"),
+        (10**58, "about 10^58"),
+        (3**100_000, "about 10^47712"),
+    ],
+)
+def test_counts(count, text):
+    assert count_text(count) == text
