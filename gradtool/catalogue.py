@@ -66,7 +66,8 @@ def _signature(operation: Operation) -> str:
         arguments.append("...")
     for parameter in operation.parameters:
         shown = str(parameter.default).lower() if isinstance(parameter.default, bool) else str(parameter.default)
-        text = parameter.name if parameter.default is ... else f"{parameter.name}={shown}"
+        name = f"'{parameter.name}'" if parameter.kind == "text" else parameter.name
+        text = name if parameter.default is ... else f"{parameter.name}={shown}"
         arguments.insert(0, text) if parameter.kind == "text" else arguments.append(text)
     return f"{operation.call or operation.name}({', '.join(arguments)})"
 

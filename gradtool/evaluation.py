@@ -174,7 +174,8 @@ def value_and_gradient(
 def jvp(graph: Graph, inputs: Mapping[str, Any], tangents: Mapping[str, Any]) -> tuple[Any, Any]:
     """The value of a program, and how it changes as the inputs move: the Jacobian times ``tangents``, in forward mode.
 
-    ``tangents`` maps inputs to arrays of their shape; an input that is not named does not move. Raises ``InputError`` where
+    ``tangents`` maps inputs to arrays of their shape; an input that is not named does not move. At a kink
+    it is the derivative on the side to which the inputs move. Raises ``InputError`` where
     names or shapes do not fit, else as ``evaluate`` does.
     """
     given = _read_inputs(graph, inputs, tangents, MAX_SIZE)

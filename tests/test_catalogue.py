@@ -29,6 +29,7 @@ def test_every_name_finds_something(name):
         ("reduce_max", ["max(x, axis=None, keepdims=false)"]),
         ("[]", ["x[index]"]),
         ("reshape", ["reshape(x, shape)"]),
+        ("einsum", ["einsum('equation', a, ...)"]),
     ],
 )
 def test_signatures(name, signatures):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradtool.autodiff.backward import Gradients, gradient_arguments, sum_to, through
+from gradtool.autodiff.backward import Gradients, gradient_arguments, send_down, sum_to, through
 from gradtool.autodiff.forward import Perturb, underflown
 from gradtool.autodiff.lifting import lifted
 from gradtool.autodiff.plan import Plan
@@ -38,11 +38,23 @@ class SecondOrder:
         ]
         self._perturb = perturb
         self._known: dict[tuple[int, int], Any] = {}
+        self._tied = {
+            i for i, operation in enumerate(plan.operations) if operation is not None and self._on_kink(i, operation)
+        }
         adjoints = [None] * len(plan.shapes) if gradients is None else gradients.adjoints
         self._adjoints = [None if a is None else np.asarray(a, dtype=plan.dtype) for a in adjoints]
 
+    def _on_kink(self, i: int, operation: Operation) -> bool:
+        settled = self._plan.resolved[i]
+        if not self._flows[i] or not operation.kinks or settled is None:
+            return False
+        arguments = [self._values[a] for a in self._plan.graph.arguments[i]]
+        with np.errstate(all="ignore"):
+            return any(np.any(kink.tied(*arguments, **settled.parameters)) for kink in operation.kinks)
+
     def tangents(self, directions: Mapping[str, Array]) -> list[Array | None]:
-        """How every node moves as the inputs named move along ``directions``; None for one that does not."""
+        """How every node moves as the inputs named move along ``directions``; None for one that does not. At a kink, how it
+        sets out in that direction."""
         plan = self._plan
         moved: list[Array | None] = [None] * len(plan.shapes)
         for name, direction in directions.items():
@@ -57,7 +69,7 @@ class SecondOrder:
     def _pushed(self, i: int, operation: Operation, moved: Sequence[Array | None]) -> Array:
         plan, settled = self._plan, self._plan.resolved[i]
         assert settled is not None
-        if not operation.elementwise:
+        if not operation.elementwise or i in self._tied:
             arguments = self._moving(i, moved)
             return np.asarray(parts(lifted(operation.forward)(*arguments, **settled.parameters))[1]).reshape(
                 plan.shapes[i]
@@ -88,6 +100,46 @@ class SecondOrder:
             known = self._known[i, position] = local
         return known
 
+    def _slope(self, i: int, operation: Operation, position: int, moved: Sequence[Array | None]) -> Any:
+        """The same, but on a kink that of the side to which the node moves."""
+        if i not in self._tied:
+            return self._local(i, operation, position)
+        settled = self._plan.resolved[i]
+        assert settled is not None
+        return parts(
+            lifted(operation.local_of(position))(self._out(i, moved), *self._moving(i, moved), **settled.parameters)
+        )[0]
+
+    def _out(self, i: int, moved: Sequence[Array | None]) -> Any:
+        return self._values[i] if moved[i] is None else TangentArray(self._values[i], moved[i])
+
+    def _adjoints_along(self, moved: Sequence[Array | None]) -> list[Array | None]:
+        """The upstream gradients a little way along, where the point sits on kinks: of ``|x| |x|`` at 0 a convention for
+        the slope of ``|x|`` would leave nothing to differentiate."""
+        if all(moved[i] is None for i in self._tied):
+            return self._adjoints
+        plan, output = self._plan, self._plan.graph.output
+        found: list[Array | None] = [None] * len(self._adjoints)
+        found[output] = self._adjoints[output]
+        for i in range(output, -1, -1):
+            operation, upstream, settled = plan.operations[i], found[i], plan.resolved[i]
+            if operation is None or upstream is None or settled is None:
+                continue
+            for position, source in self._flows[i]:
+                if i not in self._tied:
+                    down = send_down(plan, i, operation, position, self._values, upstream)
+                elif operation.elementwise:
+                    product = through(operation, upstream, self._slope(i, operation, position, moved))
+                    down = sum_to(np.broadcast_to(product, plan.shapes[i]), plan.shapes[source])
+                else:
+                    kernel = lifted(operation.vjp_of(position))
+                    arguments = self._moving(i, moved)
+                    down = parts(kernel(upstream, self._out(i, moved), *arguments, **settled.parameters))[0]
+                    down = down.reshape(plan.shapes[source])
+                before = found[source]
+                found[source] = down if before is None else before + down
+        return found
+
     def _moving(self, i: int, moved: Sequence[Array | None]) -> list[Any]:
         """The arguments of node ``i``, as tangents where a gradient flows and something moves."""
         arguments: list[Any] = [self._values[a] for a in self._plan.graph.arguments[i]]
@@ -105,8 +157,9 @@ class SecondOrder:
         moved = self.tangents(directions)
         changes: list[Array | None] = [None] * len(plan.shapes)
         with np.errstate(all="ignore"):
+            adjoints = self._adjoints_along(moved)
             for i in range(graph.output, -1, -1):
-                operation, upstream = plan.operations[i], self._adjoints[i]
+                operation, upstream = plan.operations[i], adjoints[i]
                 if operation is None or upstream is None or not self._flows[i]:
                     continue
                 moving = any(moved[source] is not None for _, source in self._flows[i])
@@ -137,7 +190,7 @@ class SecondOrder:
         assert settled is not None
         arguments = self._moving(i, moved)
         if not operation.elementwise:
-            out = self._values[i] if moved[i] is None else TangentArray(self._values[i], moved[i])
+            out = self._out(i, moved)
             both = upstream if change is None else TangentArray(upstream, change)
             for position, source in self._flows[i]:
                 down = lifted(operation.vjp_of(position))(both, out, *arguments, **settled.parameters)
@@ -149,10 +202,10 @@ class SecondOrder:
         for position, source in self._flows[i]:
             total: Any = None
             if change is not None:
-                total = through(operation, change, self._local(i, operation, position), self._perturb)
+                total = through(operation, change, self._slope(i, operation, position, moved), self._perturb)
             if bends:
-                out = self._values[i] if moved[i] is None else TangentArray(self._values[i], moved[i])
-                local = lifted(operation.local_of(position))(out, *arguments, **settled.parameters)
+                kernel = lifted(operation.local_of(position))
+                local = kernel(self._out(i, moved), *arguments, **settled.parameters)
                 if isinstance(local, TangentArray):
                     directions = [moved[a] for _, a in self._flows[i] if moved[a] is not None]
                     tangent = self._underflown(local.tangent, *directions)

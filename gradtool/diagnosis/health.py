@@ -109,12 +109,13 @@ class Health:
         return path
 
     def label(self, i: int) -> str:
-        """How messages name node ``i``: ``n4 = max(y,z)``, an input by its name."""
+        """How messages name node ``i``: ``n4 = max(y,z)``, an input by its name; of a traced function with file and line."""
         text = expression(self.plan.graph, i)
         if self.plan.operations[i] is None:
             return text
-        name = self.plan.graph.names.get(i)
-        return f"n{i}, {name} = {text}" if name else f"n{i} = {text}"
+        name, place = self.plan.graph.names.get(i), self.plan.graph.places.get(i)
+        where = "" if place is None else f" ({place[0]}:{place[1]})"
+        return (f"n{i}, {name} = {text}" if name else f"n{i} = {text}") + where
 
 
 def digits_lost(value: NDArray[np.float64], exact: NDArray[np.float64], roundoff: float) -> float:

@@ -184,6 +184,7 @@ def several_kinks(joined: Joined, line: Array, measure: Measure, unit: float, ex
     return False
 
 
+@np.errstate(all="ignore")
 def is_slope_beside(joined: Joined, line: Array, upstream: Array, mine: float, right: float) -> bool:
     """Whether ``mine`` lies between the slopes along a line of the smooth pieces that meet at the point, though the slope along
     the line itself is ``right``. One entry that moves alone at a kink of several may miss a piece: max(min(x, y), 0) has the

@@ -177,6 +177,7 @@ def stands_still(
     return bool(np.count_nonzero(seen) >= SMALLEST and np.ptp(up) == 0 and np.ptp(down) == 0)
 
 
+@np.errstate(all="ignore")
 def varies_on_smaller_scales(
     function: Evaluable, name: str, at: Array, index: Index, upstream: Array, claimed: Claimed, slope: float
 ) -> bool:
@@ -216,6 +217,7 @@ def varies_on_smaller_scales(
     return bool(_size(slopes) * steps[-1] >= AS_LARGE * sizes[-1] and np.std(slopes) >= VARIED * _size(slopes))
 
 
+@np.errstate(all="ignore")
 def absorbs_small_steps(
     function: Evaluable, name: str, at: Array, index: Index, upstream: Array, mine: float, right: float
 ) -> bool:
@@ -229,13 +231,14 @@ def absorbs_small_steps(
         points[(slice(None), *index)] += steps
         return measure.contract(function.many(name, points).outputs)[0]
 
-    up, down = np.split(changes(np.concatenate((LARGER, -LARGER))), 2)
-    off = np.where(rounding <= NEARLY * apart * LARGER, np.abs((up - down) / (2 * LARGER) - mine), np.inf)
+    steps = LARGER * max(1.0, abs(float(at[index])))
+    up, down = np.split(changes(np.concatenate((steps, -steps))), 2)
+    off = np.where(rounding <= NEARLY * apart * steps, np.abs((up - down) / (2 * steps) - mine), np.inf)
     near = off <= ROUGHLY * apart
-    steps = LARGER[:-2][near[:-2] & near[1:-1] & near[2:]]
-    if not steps.size or not (off <= NEARLY * apart).any():
+    thrice = steps[:-2][near[:-2] & near[1:-1] & near[2:]]
+    if not thrice.size or not (off <= NEARLY * apart).any():
         return False
-    half = float(steps[-1])  # Four times the smallest: some jumps, not one.
+    half = float(thrice[-1])  # Four times the smallest: some jumps, not one.
     places = np.linspace(-half, half, PARTS + 1)
     jumps = np.abs(np.diff(changes(places) - right * places))
     if not np.isfinite(jumps).all() or not apart * 2 * half > PARTS * rounding:

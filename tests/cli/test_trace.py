@@ -37,7 +37,7 @@ def picked(x, y):
 
 
 def mode(x, kind):
-    return np.tanh(x) if kind == "tanh" else x
+    return np.tanh(x) if kind == "tanh" else 10 * x
 
 
 def fails(x):
@@ -171,5 +171,6 @@ def test_a_module_that_raises(tmp_path):
     assert "OSError: no data" in found.stderr
 
 
-def test_fail_on_and_strict():
-    assert run("net.py::mode", "x=1e3", "kind=tanh", "--fail-on", "GT107", exit_code=1)
+def test_a_diagnostic_says_in_which_line_it_is():
+    found = run("net.py::mode", "x=1e308", "kind=big", "--fail-on", "GT102", exit_code=1)
+    assert "GT102 error: n2 = 10*x (net.py:30)" in found.stdout
