@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from gradtool.targets.loaded_target import LoadedTarget as LoadedTarget
     from gradtool.targets.loaded_target import load_target as load_target
     from gradtool.traced_function import trace as trace
+    from gradtool.tracing import FunctionRaised as FunctionRaised
     from gradtool.tracing import Untraceable as Untraceable
 
 __version__ = "0.1.0"
@@ -66,6 +67,7 @@ _HOMES = {
     "EvaluationResult": "gradtool.results",
     "GradientError": "gradtool.checking",
     "HEALTH_RULES": "gradtool.diagnosis",
+    "FunctionRaised": "gradtool.tracing",
     "Graph": "gradtool.graph",
     "GraphDifference": "gradtool.results",
     "GraphResult": "gradtool.results",
@@ -112,6 +114,7 @@ __all__ = [
     "HEALTH_RULES",
     "CheckReport",
     "EvaluationResult",
+    "FunctionRaised",
     "GradientError",
     "Graph",
     "GraphDifference",
@@ -139,6 +142,7 @@ __all__ = [
     "draw",
     "evaluate",
     "explain",
+    "find_operations",
     "gradient_norms",
     "hessian",
     "hessian_vector_product",

@@ -24,7 +24,7 @@ def find_operations(name: str) -> tuple[OperationEntry, ...]:
     written = [
         operation
         for operation in REGISTRY.values()
-        if name in (operation.name, operation.operator) and operation not in found
+        if name and name in (operation.name, operation.operator) and operation not in found
     ]
     if name == "-":
         written.append(REGISTRY["negative"])

@@ -43,7 +43,10 @@ def sweep(
     if not (isfinite(low) and isfinite(high) and low < high):
         raise InputError(f"a sweep goes from a number to a larger one, not from {low:g} to {high:g}")
     if name not in graph.inputs:
-        raise InputError(f"cannot sweep {name!r}: the program's inputs are {', '.join(graph.inputs)}")
+        known = f"the program's inputs are {', '.join(graph.inputs)}" if graph.inputs else "the program has no inputs"
+        raise InputError(f"cannot sweep {name!r}: {known}")
+    if np.ndim(getattr(inputs.get(name), "value", inputs.get(name, 0.0))) > 0:
+        raise InputError(f"cannot sweep {name!r}: it is an array, and a sweep goes through numbers")
     xs = np.linspace(low, high, points)
     given = {key: _plain(value) for key, value in inputs.items() if key != name}
     plan = make_plan(graph, {**given, name: xs[0]}, wrt=[name])
@@ -56,7 +59,7 @@ def sweep(
         slopes.append(float(backward(plan, found).of(name)))
     axis = tuple(xs.tolist())
     return Chart(
-        f"value and derivative over {name}",
+        f"value and derivative over {name}{_as_traced(graph)}",
         name,
         "",
         (Curve("value", axis, tuple(values)), Curve(f"derivative by {name}", axis, tuple(slopes))),
@@ -93,6 +96,8 @@ def step_errors(graph: Graph, inputs: Mapping[str, Any], name: str, index: Seque
     down[(slice(None), *at)] -= wanted
     width = up[(slice(None), *at)] - down[(slice(None), *at)]
     moved = width > 0  # A step below the spacing of the numbers there does not move the point.
+    if not moved.any():
+        raise InputError(f"{name} is so large ({float(base[at]):g}) that no step up to {LARGEST_STEP:g} moves it")
     totals = [
         function.many(name, points[moved]).outputs.reshape(int(moved.sum()), -1).sum(axis=1) for points in (up, down)
     ]
@@ -109,7 +114,7 @@ def step_errors(graph: Graph, inputs: Mapping[str, Any], name: str, index: Seque
         chosen = int(np.argmin(estimate))
         marks.append(Mark("chosen step", steps[chosen], float(errors[chosen])))
     entry = name if not at else f"{name}[{', '.join(map(str, map(int, at)))}]"
-    title = f"error of central differences for {entry}, over the step"
+    title = f"error of central differences for {entry}, over the step{_as_traced(graph)}"
     if np.isfinite(limit.error[0]):
         title += f"; extrapolated to step 0: off by {abs(float(limit.value[0]) - truth):.1e}"
     return Chart(
@@ -144,6 +149,12 @@ def operation_chart(name: str) -> Chart | None:
         (Curve(operation.call or name, chart.curves[0].x, chart.curves[0].y),
          Curve("derivative", chart.curves[1].x, chart.curves[1].y)),
     )  # fmt: skip
+
+
+def _as_traced(graph: Graph) -> str:
+    """What the chart of a traced function has to say where away from the point the function may be another one."""
+    places = ", ".join(f"{file}:{line}" for file, line in graph.branches)
+    return f" (as the function goes at the point given; elsewhere {places} may go another way)" if places else ""
 
 
 def _plain(value: Any) -> Any:

@@ -167,8 +167,12 @@ def value_and_gradient(
 
     A gradient has its input's shape; scalars come as Python floats. Raises as ``evaluate`` does.
     """
-    ran = run(graph, inputs, upstream=upstream, wrt=wrt)
-    return _plain(ran.values[graph.output]), {name: _plain(ran.gradients.of(name)) for name in ran.plan.wrt}
+    given = _read_inputs(graph, inputs, wrt, MAX_SIZE)
+    plan = make_plan(graph, given.arrays, wrt=wrt, integer=given.integer)
+    seeds = _upstream(plan, upstream)
+    values = forward(plan, given.arrays)
+    gradients = backward(plan, values, seeds)
+    return _plain(values[graph.output]), {name: _plain(gradients.of(name)) for name in plan.wrt}
 
 
 def jvp(graph: Graph, inputs: Mapping[str, Any], tangents: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -391,6 +395,8 @@ def _match_upstream(upstream: Any, shape: tuple[int, ...], dtype: Any, missing: 
 
 def _plain(value: Any) -> Any:
     """Scalars as Python floats, anything else as it is."""
+    if type(value) is float:
+        return value
     return float(value) if np.ndim(value) == 0 else value
 
 

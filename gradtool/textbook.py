@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ MOST_FIGURES = 6
 """An array of more entries is not written in place of its name."""
 LONGEST_FORMULA = 60
 """A formula of more characters than this, as SymPy writes it, gives way to the one of the declaration."""
+MOST_BY_SYMPY = 5_000
+"""In a program of more nodes, which nobody reads to its end, all formulas are those of the declarations: SymPy takes long."""
 DIGITS = 6
 OUTPUT = "f"
 """What the output is called where it has no name of its own."""
@@ -82,6 +85,7 @@ def walk(graph: Graph, values: Sequence[Any], live: Sequence[Any]) -> Walk:
                     [values[a] for a in node.arguments],
                     frozenset(j for j, a in enumerate(node.arguments) if a not in labels),
                     node.parameters,
+                    by_sympy=len(graph) <= MOST_BY_SYMPY,
                 )
                 for k, a in enumerate(node.arguments)
                 if live[a]
@@ -93,7 +97,8 @@ def walk(graph: Graph, values: Sequence[Any], live: Sequence[Any]) -> Walk:
 
 
 def _labels(graph: Graph) -> dict[int, str]:
-    """What every node but constants is called: by its name where no other has it, else ``n4``; the output ``f``."""
+    """What every node but constants is called: by its name where no other has it, else ``n4`` (``n4_`` where that is the name of
+    another); the output ``f``."""
     uses: dict[str, int] = {}
     for name in graph.names.values():
         uses[name] = uses.get(name, 0) + 1
@@ -103,7 +108,7 @@ def _labels(graph: Graph) -> dict[int, str]:
         if name is not None and uses[name] == 1:
             labels[i] = name
         elif operation != CONSTANT:
-            labels[i] = f"n{i}"
+            labels[i] = next(label for k in count() if (label := f"n{i}{'_' * k}") not in uses)
     if (
         graph.output not in graph.names
         and OUTPUT not in uses
@@ -119,13 +124,18 @@ def _figures(values: Sequence[Any], labels: Mapping[int, str]) -> dict[int, str]
     for i, label in labels.items():
         array = np.asarray(values[i])
         if array.ndim == 0:
-            text = f"{float(array):.{DIGITS}g}"
-            written[i] = f"({text})" if text.startswith("-") else text
+            written[i] = _figure(float(array))
         elif array.size <= MOST_FIGURES and array.ndim == 1:
             written[i] = "[" + ", ".join(f"{float(x):.{DIGITS}g}" for x in array) + "]"
         else:
             written[i] = label
     return written
+
+
+def _figure(value: float, *, alone: bool = False) -> str:
+    """A number in a formula: a negative one in parentheses, unless it stands alone."""
+    text = f"{value:.{DIGITS}g}"
+    return f"({text})" if text.startswith("-") and not alone else text
 
 
 def _latex_figures(arguments: Sequence[int], values: Sequence[Any], labels: Mapping[int, str]) -> list[str]:
@@ -154,6 +164,8 @@ def _formula(
     values: Sequence[Any],
     constants: frozenset[int],
     parameters: Mapping[str, Any],
+    *,
+    by_sympy: bool,
 ) -> LocalFormula:
     """``constants`` are the positions of the operands that are."""
     if not operation.elementwise:
@@ -163,7 +175,7 @@ def _formula(
         return LocalFormula(node, position, text, _latex_rule(text))
     declared = _declared(operation, position, operands)
     known = {k: float(values[k]) for k in constants if np.ndim(values[k]) == 0}
-    exact = _by_sympy(operation, position, operands, latex, known, parameters)
+    exact = _by_sympy(operation, position, operands, latex, known, parameters) if by_sympy else None
     if _is_words(declared):  # It says what holds where; which it is here is in the figure.
         text, in_latex = exact if exact is not None else ("", "")
         return LocalFormula(node, position, text, in_latex, "" if exact is not None else declared)
@@ -265,12 +277,13 @@ def _by_sympy(
         slope = sympy.powsimp(slope)
     # Numbers that SymPy was to leave alone get their values, and operands their names, as symbols that nothing is done to.
     shown = {symbol: sympy.Symbol(operand) for symbol, operand in zip(symbols, operands, strict=True)}
-    shown |= {symbol: sympy.Symbol(f"{value:.{DIGITS}g}") for symbol, value in constants.items()}
+    shown |= {symbol: sympy.Symbol(_figure(value, alone=symbol == slope)) for symbol, value in constants.items()}
     text = str(slope.xreplace(shown)).replace("**", "^")
     if len(text) > LONGEST_FORMULA:
         return None
     names = dict(zip(symbols, latex, strict=True)) | {
-        symbol: f"{value:.{DIGITS}g}" for symbol, value in constants.items()
+        symbol: _latex_constant(value) if symbol == slope else _grouped(_latex_constant(value))
+        for symbol, value in constants.items()
     }
     return text, sympy.latex(slope, symbol_names=names)
 
@@ -287,7 +300,7 @@ def _latex_name(name: str) -> str:
         stem, rest = match[1], rf"\text{{{_escaped(match[2])}}}"
     if stem in GREEK:
         shown = f"\\{stem}"
-    elif len(stem) == 1 and (stem.isascii() or stem.isalpha()):
+    elif len(stem) == 1 and stem.isalpha():
         shown = stem
     else:
         shown = rf"\mathit{{{_escaped(stem)}}}"
@@ -306,7 +319,8 @@ def _latex_constant(value: Any) -> str:
 def _latex_step(operation: str, operands: Sequence[str], text: str) -> str:
     """One operation of operands that have names."""
     if operation in INFIX:
-        return INFIX[operation].format(*(_grouped(operand) for operand in operands))
+        left = _base(operands[0]) if operation == "power" else _grouped(operands[0])
+        return INFIX[operation].format(left, _grouped(operands[1]))
     if operation == "negative":
         return f"-{_grouped(operands[0])}"
     if operation == "transpose" and text.endswith(".T"):
@@ -316,7 +330,7 @@ def _latex_step(operation: str, operands: Sequence[str], text: str) -> str:
     if operation == "abs":
         return rf"\left|{operands[0]}\right|"
     if operation == "square":
-        return f"{_grouped(operands[0])}^{{2}}"
+        return f"{_base(operands[0])}^{{2}}"
     if operation == "index":
         return rf"{{{operands[0]}}}_{{\text{{{_escaped(text[text.rindex('[') :])}}}}}"
     called = REGISTRY[operation].call or operation
@@ -327,6 +341,11 @@ def _latex_step(operation: str, operands: Sequence[str], text: str) -> str:
 
 def _grouped(operand: str) -> str:
     return rf"\left({operand}\right)" if operand.startswith("-") else operand
+
+
+def _base(operand: str) -> str:
+    """What a power is taken of: LaTeX takes no power of ``10^{3}`` as it stands."""
+    return rf"\left({operand}\right)" if operand.startswith("-") or "^" in operand else operand
 
 
 _RULE = re.compile(r"upstream|[^\W\d]\w*|\.T\b|@|\*|\^|\d+(?:\.\d+)?|\s+|.")

@@ -11,7 +11,7 @@ import numpy as np
 
 from gradtool.graph import Graph
 from gradtool.language import InputValue
-from gradtool.tracing import Traced, Untraceable
+from gradtool.tracing import Untraceable
 from gradtool.tracing import trace as run_traced
 
 
@@ -50,8 +50,9 @@ def trace(
         traced.graph.notes.append(f"passed as whole numbers, and not differentiated: {', '.join(whole)}")
     graph = traced.graph
     graph.places = {node: (_from_here(file), line) for node, (file, line) in graph.places.items()}
+    graph.branches = tuple((_from_here(file), line) for file, line in traced.branches)
     graph.title = title or f"{getattr(function, '__qualname__', type(function).__name__)}({', '.join(given)})"
-    graph.notes.extend(_notes(traced, chosen, output))
+    graph.notes.extend(_notes(graph, chosen, output))
     return graph
 
 
@@ -121,13 +122,13 @@ def _from_here(file: str) -> str:
     return path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else path.as_posix()
 
 
-def _notes(traced: Traced, chosen: _Chosen, output: int | None) -> Sequence[str]:
+def _notes(graph: Graph, chosen: _Chosen, output: int | None) -> Sequence[str]:
     """What the reader of the program should be told."""
     notes = []
     if chosen.returned is not None and chosen.returned > 1 and output is None:
         notes.append(f"the function returns {chosen.returned} values, of which this is the first (--of 1: the next)")
-    for file, line in traced.branches:
-        notes.append(
-            f"{_from_here(file)}:{line} goes by a value: the program holds as long as it goes the same way there"
-        )
+    notes += [
+        f"{file}:{line} goes by a value: the program holds as long as it goes the same way there"
+        for file, line in graph.branches
+    ]
     return notes

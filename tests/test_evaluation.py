@@ -377,6 +377,8 @@ def test_forward_mode():
     assert gradtool.jvp(SECOND, {"x": 3, "y": 2}, {"x": 1}) == (18.0, 12.0)
     assert gradtool.jvp(SECOND, {"x": 3, "y": 2}, {"x": 1, "y": 10}) == (18.0, 102.0)
     assert gradtool.jvp(SECOND, {"x": 3, "y": 2}, {}) == (18.0, 0.0)
+    relu = gradtool.parse("relu(x)")
+    assert [gradtool.jvp(relu, {"x": 0}, {"x": side}) for side in (1, -1)] == [(0.0, 1.0), (0.0, 0.0)]
     value, moved = gradtool.jvp(gradtool.parse("W@x"), {"W": np.eye(2), "x": [1, 2]}, {"W": [[0, 1], [1, 0]]})
     assert (value.tolist(), moved.tolist()) == ([1.0, 2.0], [2.0, 1.0])
 
@@ -414,7 +416,9 @@ def test_a_hessian_that_is_too_large():
 
 
 @pytest.mark.parametrize("x", [math.inf, math.nan, [1.0, math.inf], [1e200, 1e-200], 1e160, 1e-320])
-@pytest.mark.parametrize("program", ["exp(x)", "x^2", "norm(x)", "log(x/3)", "tan(x)", "log(exp(x)+exp(1))", "sqrt(x*x)"])
+@pytest.mark.parametrize(
+    "program", ["exp(x)", "x^2", "norm(x)", "log(x/3)", "tan(x)", "log(exp(x)+exp(1))", "sqrt(x*x)"]
+)
 def test_a_hessian_is_never_wrong_where_arithmetic_ends(program, x):
     result = gradtool.evaluate(gradtool.parse(program), {"x": x}, upstream="ones", hessian=True)
     assert result.hessian.verdict is not Verdict.WRONG, [b.reason for b in result.hessian.blocks]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradtool.autodiff.forward import Perturb, apply, perturbed, underflown
+from gradtool.autodiff.on_floats import backward_on_floats, locals_on_floats, passed
 from gradtool.autodiff.plan import Plan
 from gradtool.ops import Operation
 from gradtool.results import EdgeResult, Rule
@@ -55,49 +56,11 @@ def backward(
     with np.errstate(all="ignore"):
         if plan.scalar and choose is None and perturb is None:
             adjoints[output] = float(upstream)
-            _backward_scalar(plan, values, adjoints)
+            backward_on_floats(plan, values, adjoints)
         else:
             adjoints[output] = np.asarray(upstream, dtype=plan.dtype)
             _backward_array(plan, values, adjoints, choose, perturb)
     return Gradients(plan, adjoints)
-
-
-def _backward_scalar(plan: Plan, values: Sequence[Any], adjoints: list[Any]) -> None:
-    graph, live, operations = plan.graph, plan.live, plan.operations
-    for i in range(graph.output, -1, -1):
-        upstream, operation = adjoints[i], operations[i]
-        if upstream is None or operation is None or not live[i]:
-            continue
-        sources = graph.arguments[i]
-        locals_ = _scalar_locals(plan, i, operation, values)
-        settled = plan.resolved[i]
-        assert settled is not None
-        for position, source in enumerate(sources):
-            if not live[source] or position in settled.frozen:
-                continue
-            downstream = _passed(operation, upstream, locals_[position])
-            before = adjoints[source]
-            adjoints[source] = downstream if before is None else before + downstream
-
-
-def _scalar_locals(plan: Plan, i: int, operation: Operation, values: Sequence[Any]) -> Sequence[float]:
-    sources = plan.graph.arguments[i]
-    arguments = [values[a] for a in sources]
-    if operation.scalar is not None:
-        try:
-            found: Sequence[float] = operation.scalar.local(values[i], *arguments)
-            return found
-        except (ArithmeticError, ValueError):
-            pass  # Overflow or a domain edge: the array form gives the IEEE result.
-    settled = plan.resolved[i]
-    assert settled is not None
-    as_arrays = [np.float64(a) for a in arguments]
-    return [
-        float(operation.local_of(position)(np.float64(values[i]), *as_arrays, **settled.parameters))
-        if plan.live[source] and position not in settled.frozen
-        else 0.0
-        for position, source in enumerate(sources)
-    ]
 
 
 def _backward_array(
@@ -217,14 +180,6 @@ def through(operation: Operation, upstream: Array, local: Array, perturb: Pertur
     return product if perturb is None else underflown(product, (upstream, local))
 
 
-def _passed(operation: Operation, upstream: float, local: float) -> float:
-    """The same on floats."""
-    downstream = upstream * local
-    if downstream != downstream and operation.switch and local == 0:
-        return 0.0
-    return downstream
-
-
 def sum_to(gradient: Array, shape: Shape) -> Array:
     """Sum a gradient over the axes that broadcasting added or stretched, down to ``shape``."""
     if gradient.shape == shape:
@@ -254,9 +209,9 @@ def edges(gradients: Gradients, values: Sequence[Any], i: int, jacobians: bool =
     found = []
     with np.errstate(all="ignore"):
         if plan.scalar:
-            locals_ = _scalar_locals(plan, i, operation, values)
+            locals_ = locals_on_floats(plan, i, values)
             return tuple(
-                EdgeResult(p, source, locals_[p], _passed(operation, upstream, locals_[p]))
+                EdgeResult(p, source, locals_[p], passed(operation, upstream, locals_[p]))
                 for p, source in gradient_arguments(plan, i)
             )
         arguments = [values[a] for a in sources]

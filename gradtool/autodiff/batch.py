@@ -40,12 +40,12 @@ def run_batch(
     points = len(next(iter(changed.values())))
     fresh: dict[int, Array] = dict(changed)
     same = np.ones(points, dtype=bool)
-    last_use = _last_uses(plan, set(changed), everything=perturb is not None)
+    last_use = schedule(plan, set(changed), everything=perturb is not None)
     with np.errstate(all="ignore"):
         for i in last_use.order:
             operation = plan.operations[i]
             assert operation is not None
-            arguments = _batched_arguments(plan, i, operation, values, fresh, points)
+            arguments = batched_arguments(plan, i, operation, values, fresh, points)
             if perturb is not None:
                 arguments = perturbed(plan, i, arguments, perturb)
             value = apply(plan, i, operation, arguments)
@@ -53,7 +53,7 @@ def run_batch(
                 value = np.broadcast_to(value, (points, *plan.shapes[i]))
             fresh[i] = value if perturb is None else rounded(operation, value, arguments, perturb)
             if operation.piece is not None and i not in excused:
-                same &= _same_piece(plan, i, operation, values, arguments, points)
+                same &= stays_on_piece(plan, i, operation, values, arguments, points)
             for spent in last_use.spent.get(i, ()):
                 if spent != graph.output:
                     del fresh[spent]
@@ -84,13 +84,16 @@ def decided_by_tied_conditions(plan: Plan, values: Sequence[Any]) -> frozenset[i
     return frozenset(decided)
 
 
-class _Schedule(NamedTuple):
+class Schedule(NamedTuple):
+    """The nodes to run, in order, and which batches are needed no more after each."""
+
     order: list[int]
     spent: dict[int, list[int]]
     """After node i ran, these batches are needed no more: memory stays that of the widest cut through the graph."""
 
 
-def _last_uses(plan: Plan, changed: set[int], everything: bool) -> _Schedule:
+def schedule(plan: Plan, changed: set[int], everything: bool) -> Schedule:
+    """What to run where the nodes ``changed`` have new values: what depends on them, or with ``everything`` all that follows."""
     graph = plan.graph
     touched = set(changed)
     order = []
@@ -108,10 +111,10 @@ def _last_uses(plan: Plan, changed: set[int], everything: bool) -> _Schedule:
     spent: dict[int, list[int]] = {}
     for argument, i in last.items():
         spent.setdefault(i, []).append(argument)
-    return _Schedule(order, spent)
+    return Schedule(order, spent)
 
 
-def _batched_arguments(
+def batched_arguments(
     plan: Plan, i: int, operation: Operation, values: Sequence[Any], fresh: Mapping[int, Array], points: int
 ) -> list[Array]:
     """Arguments of node ``i`` with a leading batch axis where something changed.
@@ -132,9 +135,10 @@ def _batched_arguments(
     return arguments
 
 
-def _same_piece(
+def stays_on_piece(
     plan: Plan, i: int, operation: Operation, values: Sequence[Any], arguments: list[Array], points: int
 ) -> NDArray[np.bool_]:
+    """Of each point, whether node ``i`` with these batched arguments is on the smooth piece it is on at the base point."""
     settled = plan.resolved[i]
     assert settled is not None
     assert operation.piece is not None

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradtool.autodiff.on_floats import forward_on_floats
 from gradtool.autodiff.plan import Plan, at_node
 from gradtool.graph import CONSTANT
 from gradtool.ops import Operation, OperationError
@@ -34,30 +35,10 @@ def forward(
         values[node] = float(inputs[name]) if on_floats else np.asarray(inputs[name], dtype=plan.dtype)
     with np.errstate(all="ignore"):
         if on_floats:
-            _forward_scalar(plan, values)
+            forward_on_floats(plan, values)
         else:
             _forward_array(plan, values, perturb, retake)
     return values
-
-
-def _forward_scalar(plan: Plan, values: list[Any]) -> None:
-    graph = plan.graph
-    for i, operation in enumerate(plan.operations):
-        if operation is None:
-            if graph.operations[i] == CONSTANT:
-                values[i] = float(graph.parameters[i]["value"])
-            continue
-        arguments = [values[a] for a in graph.arguments[i]]
-        scalar = operation.scalar
-        if scalar is not None:
-            try:
-                values[i] = scalar.forward(*arguments)
-                continue
-            except (ArithmeticError, ValueError):
-                pass  # Overflow or a domain edge: the array form gives the IEEE result.
-        settled = plan.resolved[i]
-        assert settled is not None
-        values[i] = float(operation.forward(*map(np.float64, arguments), **settled.parameters))
 
 
 def _forward_array(plan: Plan, values: list[Any], perturb: Perturb | None, retake: Retake | None) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import islice
 from math import prod
 from typing import Any, NamedTuple
 
@@ -50,11 +51,69 @@ def make_plan(
     """Settle every node's shape and parameters for inputs of these shapes.
 
     ``inputs`` maps each input of the graph to a float or an array; only shapes are read. Gradients are wanted for ``wrt``
-    (all inputs, where None) less those in ``integer`` and those used only as labels, indices or conditions.
+    (all inputs, where None) less those in ``integer`` and those used only as labels, indices or conditions. The graph
+    remembers what was settled last, so that asking again for the same shapes costs nothing.
 
     Raises ``SourceError``, with the place in the program, where shapes or parameters do not fit an operation and where
     a node would have more than ``max_size`` entries.
     """
+    given = [inputs[name] for name in graph.inputs]
+    key = (
+        tuple([() if type(value) is float else np.shape(value) for value in given]),
+        None if wrt is None else frozenset(wrt),
+        frozenset(integer),
+        dtype,
+        max_size,
+    )
+    if graph.settled is not None and graph.settled[0] == key:
+        return Plan(graph, *graph.settled[1])
+    plan = _plan_of_scalars(graph, key[0], graph.inputs if wrt is None else wrt, integer, dtype) or _plan(
+        graph, inputs, wrt, integer, dtype, max_size
+    )
+    graph.settled = (key, plan[1:])  # Without the graph: a cycle would keep both until the collector comes.
+    return plan
+
+
+def _plan_of_scalars(
+    graph: Graph, shapes: Collection[Shape], wrt: Collection[str], integer: Collection[str], dtype: str
+) -> Plan | None:
+    """The plan of a graph in which every node is a scalar and no operation has a parameter; None for any other graph.
+
+    The same operation settles the same thing at every node of such a graph, so nothing is worked out node by node."""
+    operations = {name: REGISTRY[name] for name in set(graph.operations) - {INPUT, CONSTANT}}
+    first = len(graph.inputs) + graph.operations.count(CONSTANT)
+    if (
+        any(shapes)
+        or any(np.shape(row["value"]) for row in islice(graph.parameters, len(graph.inputs), first))
+        or any(islice(graph.parameters, first, None))
+        or any(operation.resolve is not None for operation in operations.values())
+    ):
+        return None
+    settled = {name: Resolved((), {}, operation.frozen) for name, operation in operations.items()}
+    leaves = {INPUT: None, CONSTANT: None}
+    resolved: list[Resolved | None] = list(map({**leaves, **settled}.__getitem__, graph.operations))
+    frozen = any(operation.frozen for operation in operations.values())
+    wanted = _differentiable(graph, _labels(graph, resolved) if frozen else (), wrt, integer)
+    return Plan(
+        graph,
+        list(map({**leaves, **operations}.__getitem__, graph.operations)),
+        resolved,
+        [()] * len(graph),
+        carrying(graph, resolved, wanted) if frozen else _reached(graph, graph.arguments, wanted),
+        wanted,
+        dtype == "float64" and all(operation.elementwise for operation in operations.values()),
+        np.dtype(dtype),
+    )
+
+
+def _plan(
+    graph: Graph,
+    inputs: Mapping[str, Any],
+    wrt: Collection[str] | None,
+    integer: Collection[str],
+    dtype: str,
+    max_size: int,
+) -> Plan:
     shapes: list[Shape] = []
     operations: list[Operation | None] = []
     resolved: list[Resolved | None] = []
@@ -92,7 +151,7 @@ def make_plan(
         resolved.append(settled)
         shapes.append(settled.shape)
         scalar = scalar and not settled.shape and operation.elementwise
-    wanted = _differentiable(graph, resolved, graph.inputs if wrt is None else wrt, integer)
+    wanted = _differentiable(graph, _labels(graph, resolved), graph.inputs if wrt is None else wrt, integer)
     return Plan(graph, operations, resolved, shapes, carrying(graph, resolved, wanted), wanted, scalar, np.dtype(dtype))
 
 
@@ -107,12 +166,17 @@ def place(graph: Graph, i: int, message: str, hint: str | None) -> SourceError:
     return SourceError(message, graph.source, (graph.starts[i], graph.ends[i]), hint)
 
 
-def _differentiable(
-    graph: Graph, resolved: list[Resolved | None], wrt: Collection[str], integer: Collection[str]
-) -> tuple[str, ...]:
-    """The wanted inputs that some operation uses as more than labels, in the graph's order.
+def _differentiable(graph: Graph, labels: Collection[int], wrt: Collection[str], integer: Collection[str]) -> tuple[str, ...]:
+    """The wanted inputs that are more than labels, in the graph's order.
 
     One that nothing uses at all stays: its gradient is zero, and that is worth knowing."""
+    return tuple(
+        name for name, node in graph.inputs.items() if name in wrt and name not in integer and node not in labels
+    )
+
+
+def _labels(graph: Graph, resolved: list[Resolved | None]) -> set[int]:
+    """The nodes that operations use as labels, indices or conditions only."""
     as_label: set[int] = set()
     as_value: set[int] = {graph.output}
     for arguments, settled in zip(graph.arguments, resolved, strict=True):
@@ -121,25 +185,28 @@ def _differentiable(
             continue
         for position, argument in enumerate(arguments):
             (as_label if position in settled.frozen else as_value).add(argument)
-    labels = as_label - as_value
-    return tuple(
-        name for name, node in graph.inputs.items() if name in wrt and name not in integer and node not in labels
-    )
+    return as_label - as_value
 
 
 def carrying(graph: Graph, resolved: list[Resolved | None], wanted: Collection[str]) -> bytearray:
     """1 for each node that depends on one of the inputs ``wanted`` through arguments that carry a gradient."""
+    return _reached(graph, map(_unfrozen, graph.arguments, resolved), wanted)
+
+
+def _unfrozen(arguments: tuple[int, ...], settled: Resolved | None) -> Sequence[int]:
+    if settled is None or not settled.frozen:
+        return arguments
+    return [a for position, a in enumerate(arguments) if position not in settled.frozen]
+
+
+def _reached(graph: Graph, arguments: Iterable[Sequence[int]], wanted: Collection[str]) -> bytearray:
+    """1 for each node that one of the inputs ``wanted`` leads to along ``arguments``, a row a node."""
     live = bytearray(len(graph))
     for name in wanted:
         live[graph.inputs[name]] = 1
-    for i, arguments in enumerate(graph.arguments):
-        settled = resolved[i]
-        if settled is None:
-            continue
-        if settled.frozen:
-            arguments = tuple(a for position, a in enumerate(arguments) if position not in settled.frozen)
-        for argument in arguments:
-            if live[argument]:
+    for i, sources in enumerate(arguments):
+        for source in sources:
+            if live[source]:
                 live[i] = 1
                 break
     return live

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import sys
@@ -106,6 +107,31 @@ def writing() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def output_aside() -> Iterator[None]:
+    """Have all that is written inside to standard output go to standard error, also by other processes and C libraries; and
+    what functions write that are registered inside to run when the process ends."""
+    stream = sys.stdout
+    stream.flush()
+    try:
+        descriptor, beside = stream.fileno(), sys.stderr.fileno()
+        kept = os.dup(descriptor)
+    except (OSError, ValueError):  # They are none of the operating system's.
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+        return
+    os.dup2(beside, descriptor)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        with contextlib.suppress(OSError, ValueError):  # What was written to the stream itself; it may be closed.
+            stream.flush()
+        os.dup2(kept, descriptor)
+        os.close(kept)
+        atexit.register(_end_output, descriptor, beside)  # Run before what was registered inside.
+
+
+@contextlib.contextmanager
 def telling() -> Iterator[None]:
     """Write inside to standard error. Where that cannot be written nobody is told, and nothing else changes."""
     try:
@@ -113,6 +139,13 @@ def telling() -> Iterator[None]:
         sys.stderr.flush()
     except OSError:
         _abandon_output()
+
+
+def _end_output(descriptor: int, beside: int) -> None:
+    """Nothing more is a result."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    os.dup2(beside, descriptor)
 
 
 def _abandon_output() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
+import re
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,16 @@ import click
 
 import gradtool
 from gradtool.cli import options
+from gradtool.cli.console import output_aside
 from gradtool.cli.evaluating import Evaluation, Showing, evaluate, evaluation_options, show
 from gradtool.cli.exit_codes import ExitCode
 from gradtool.cli.options import UserError
 from gradtool.cli.program import PointOptions, point_options, readable
 from gradtool.tracebacks import user_traceback
+
+
+NO_WORDS = ("nan", "inf", "infinity")
+"""What is meant as a number, though the language writes it otherwise."""
 
 
 class UserCodeFailed(click.ClickException):
@@ -78,8 +83,8 @@ def trace_command(
         read = point.read()
         values = {name: _value(text, name, point) for name, text in typed.items()}
     try:
-        # Standard output is for the result; what the user's code prints goes beside it.
-        with contextlib.redirect_stdout(sys.stderr):
+        # The user's code may go to another folder; what the options name is meant from here.
+        with output_aside(), contextlib.chdir("."):
             function = named.find_function(target, definitions_only=definitions_only)
             known = {p.name for p in function.parameters or ()}
             unused = [name for name in read if known and name not in known]
@@ -101,10 +106,11 @@ def trace_command(
 
 def _value(text: str, name: str, point: PointOptions) -> Any:
     """A value as the function is to get it: as the language reads it, but ``None``, booleans and words are Python's, a whole
-    number alone stays one, and so do those in brackets where the name is one for labels or indices."""
+    number alone stays one (as far as a float has every digit of it), and so do those in brackets where the name is one for
+    labels or indices."""
     presets: Any = import_module("gradtool.targets.presets")
     plain = text.strip()
-    if plain.lstrip("+-").isdecimal():
+    if re.fullmatch(r"[+-]?[0-9]{1,15}", plain):
         return int(plain)
     if plain in ("None", "true", "false", "True", "False"):
         return {"none": None, "true": True, "false": False}[plain.lower()]
@@ -118,14 +124,14 @@ def _value(text: str, name: str, point: PointOptions) -> Any:
     try:
         return point.value(text, name)
     except gradtool.SourceError:
-        if not plain.isidentifier():
+        if not plain.isidentifier() or plain.lower() in NO_WORDS:
             raise
         return plain
 
 
 def _refused(target: str, error: gradtool.Untraceable, loading: Any) -> click.ClickException:
-    """What to say of a function that cannot be traced: where it raises, its own traceback."""
-    if error.__cause__ is not None:
+    """What to say of a function that cannot be traced: where it raises without being traced, its own traceback."""
+    if isinstance(error, gradtool.FunctionRaised) and error.__cause__ is not None:
         return UserCodeFailed(f"{target} raised:\n{user_traceback(error.__cause__)}")
     where = "" if error.file is None else f"{loading.display_of(Path(error.file))}:{error.line}: "
     return UserError(f"{where}{error.reason}\nhint: what can be traced is NumPy on float64 arrays")

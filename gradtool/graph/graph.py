@@ -60,8 +60,12 @@ class Graph:
     """What the reader of the program should be told, such as that ``e`` was read as the constant."""
     places: Mapping[int, Place] = field(default_factory=dict)
     """Where in a user's files an operation stands, for a program that is a traced function."""
+    branches: tuple[Place, ...] = ()
+    """Where a traced function went by a value: the program is the function only as long as it goes the same way there."""
     title: str | None = None
     """What a result is headed with, where that is not the source."""
+    settled: tuple[Any, Any] | None = field(default=None, init=False, repr=False)
+    """What was last worked out of the graph for inputs of given shapes, and for which: kept here by whoever did."""
     _line_starts: list[int] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:

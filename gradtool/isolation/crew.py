@@ -1,8 +1,11 @@
 """Checks the targets of files in processes of their own, so that no module can spoil the report of another.
 
-A worker takes one file: it imports the module, says which targets there are, and sends the result of each as it is done.
-Where it dies or takes too long, that target is an ERROR, and a fresh worker goes on with the file's remaining ones. Whatever
-order they finish in, the report has the files in the order given and their targets in the order of the source.
+A worker takes one file: it imports the module, says which targets there are, and is handed one after another. Where it dies or
+takes too long, that target is an ERROR, and a fresh worker goes on with the file's remaining ones. Where a file keeps one worker
+busy while others have nothing to do, they import it too, and the targets are shared among them.
+
+Why these processes are looked after here and not by joblib: its pool (loky) knows no time limit for one task, cannot end a task
+that hangs without ending the pool, and where one process dies every task of the pool fails with it.
 """
 
 from __future__ import annotations
@@ -14,19 +17,15 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from gradtool.isolation.ledger import File, Ledger, MisuseError
 from gradtool.isolation.messages import Announced, Begun, Broken, Done, Loaded, Loading, Message, Misused, Result, Task
-from gradtool.results import CheckReport, Outcome, Skipped, TargetResult
-
-if TYPE_CHECKING:
-    from gradtool.targets.given import Names
 
 STARTUP = 120.0
 """Seconds that a worker may take before it begins with the user's module."""
@@ -38,109 +37,24 @@ LOOK = 0.25
 ASK = getattr(signal, "SIGUSR1", None) if hasattr(faulthandler, "register") else None
 """The signal that asks a worker what it is at, where there are such signals."""
 
-MOST_NAMES = 20
-"""Names of targets that a note lists."""
-
 WORKER = "gradtool.isolation.worker"
 PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
-
-Progress = Callable[[int, int, str], None]
-"""``progress(done, total, id)``, when something is begun and when it is done: a file counts as one target until it is known
-how many it has."""
-
-
-class MisuseError(ValueError):
-    """What the user wrote for gradtool (a comment, a value) does not do; the message says where and why."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Finished:
-    """A run's report, with what is known beside it. ``found`` are all targets that were found, wanted or not, by the file
-    as it is shown, without the files that could not be imported; ``parameters`` names what a target that was skipped
-    would need values for; ``stopped`` says that ``maxfail`` ended the run.
-    """
-
-    report: CheckReport
-    found: Mapping[str, tuple[Names, ...]]
-    parameters: Mapping[str, tuple[str, ...]]
-    stopped: bool = False
-
-
-def run(
-    tasks: Sequence[Task],
-    *,
-    jobs: int = 1,
-    timeout: float = 60.0,
-    maxfail: int | None = None,
-    seed: int = 0,
-    accept: Callable[[TargetResult], TargetResult] | None = None,
-    look_over: Callable[[Mapping[str, tuple[Names, ...]]], None] | None = None,
-    progress: Progress | None = None,
-) -> Finished:
-    """Check the files of ``tasks``, ``jobs`` at a time (0: one for each core). The CLI's and a program's way in; a script calls
-    it under ``if __name__ == "__main__":``, as everything that starts processes.
-
-    A target, and the import of a module, may take ``timeout`` seconds. With ``maxfail`` the report ends at the target that
-    is the ``maxfail``-th to fail, in the report's order, whatever ``jobs`` is. ``accept`` sees every result before it
-    counts, and may accept it. ``look_over`` sees what was found (as in ``Finished.found``) as soon as that is known of all files,
-    and may raise. Raises ``MisuseError`` and what these two raise. No worker is left, whatever is raised.
-    """
-    crew = _Crew([_File(task) for task in tasks], timeout, maxfail, accept, look_over, progress)
-    try:
-        crew.work(jobs or cores())
-    finally:
-        crew.close()
-    return crew.finished(seed)
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0)) or 1
-    return os.cpu_count() or 1
-
-
-@dataclass(eq=False)
-class _File:
-    """How far a file is. ``announced`` is None until its module was imported."""
-
-    task: Task
-    announced: tuple[Announced, ...] | None = None
-    notes: tuple[str, ...] = ()
-    results: dict[str, TargetResult | Skipped] = field(default_factory=dict)
-    parameters: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    failure: TargetResult | None = None
-    """Where the module could not be imported."""
-    finished: bool = False
-
-    @property
-    def wanted(self) -> tuple[Announced, ...]:
-        return tuple(one for one in self.announced or () if one.wanted)
-
-    def remaining(self) -> tuple[Announced, ...]:
-        return tuple(one for one in self.wanted if one.id not in self.results)
-
-    def in_order(self) -> Iterator[TargetResult | Skipped | None]:
-        """The results in the order of the source; None for what is not known yet."""
-        if self.failure is not None and self.announced is None:
-            yield self.failure
-        elif self.announced is None:
-            yield None
-        else:
-            for one in self.wanted:
-                yield self.results.get(one.id)
 
 
 @dataclass(eq=False)
 class _Worker:
-    file: _File
+    file: File
     process: BaseProcess
     connection: Connection
     trace: Connection
     """Where it writes what it is at, when it is asked to by ``ASK``."""
     deadline: float
+    began: float = field(default_factory=time.monotonic)
     stage: str = "starting"
-    current: Announced | None = None
+    there: frozenset[str] = frozenset()
+    """The targets that its import of the module has."""
+    handed: Announced | None = None
+    """The target that it was told to check."""
     delivered: bool = False
     """Whether it has sent a result: one that has not, and ended between two targets, would end there again."""
 
@@ -178,34 +92,39 @@ class _Worker:
         return ""
 
 
-class _Crew:
-    """All files, and the workers that are at it."""
+def work_off(ledger: Ledger, jobs: int, timeout: float) -> None:
+    """Check all that the ledger wants, with ``jobs`` workers at a time. Raises ``MisuseError`` and what the ledger's entries
+    raise. No worker is left, whatever is raised."""
+    crew = _Crew(ledger, timeout)
+    try:
+        crew.work(jobs)
+    finally:
+        crew.close()
 
-    def __init__(
-        self,
-        files: Sequence[_File],
-        timeout: float,
-        maxfail: int | None,
-        accept: Callable[[TargetResult], TargetResult] | None,
-        look_over: Callable[[Mapping[str, tuple[Names, ...]]], None] | None,
-        progress: Progress | None,
-    ) -> None:
-        self.files = files
+
+class _Crew:
+    """The workers that are at the files of a ledger."""
+
+    def __init__(self, ledger: Ledger, timeout: float) -> None:
+        self.ledger = ledger
         self.timeout = timeout
-        self.maxfail = maxfail
-        self.accept = accept
-        self.look_over = look_over
-        self.progress = progress
-        self.waiting = list(files)
+        self.waiting = list(ledger.files)
         self.workers: list[_Worker] = []
         self.leaving: list[_Worker] = []
+        self.cost: dict[File, float] = {}
+        """Seconds that it took until a file's first worker had imported it."""
+        self.known_since: dict[File, float] = {}
+        self.alone: set[File] = set()
+        """Files that could not be imported by a second worker beside the first."""
         self.context = multiprocessing.get_context("spawn")
 
     def work(self, jobs: int) -> None:
         """Until all is done, or ``maxfail`` is reached."""
-        while (self.waiting or self.workers) and not self._has_failed_enough():
+        while (self.waiting or self.workers) and not self.ledger.has_failed_enough():
             while self.waiting and len(self.workers) < jobs:
                 self.workers.append(self._start(self.waiting.pop(0)))
+            while len(self.workers) < jobs and (file := self._worth_another()) is not None:
+                self.workers.append(self._start(file))
             self._listen()
         for worker in self.workers:
             worker.kill()
@@ -219,82 +138,32 @@ class _Crew:
             worker.close()
         self.workers, self.leaving = [], []
 
-    def finished(self, seed: int) -> Finished:
-        """What was found, in order, up to where ``maxfail`` stops."""
-        results: list[TargetResult] = []
-        skipped: list[Skipped] = []
-        stopped = False
-        for found in self._in_order():
-            if found is None:
-                break
-            if isinstance(found, Skipped):
-                skipped.append(found)
-            else:
-                results.append(found)
-            if self.maxfail and sum(result.fails for result in results) >= self.maxfail:
-                stopped = True
-                break
-        parameters = {name: names for file in self.files for name, names in file.parameters.items()}
-        notes = tuple(f"{file.task.display}: {note}" for file in self.files for note in file.notes)
-        if stopped:
-            failures = "1 failure" if self.maxfail == 1 else f"{self.maxfail} failures"
-            notes += (f"stopped after {failures} (--maxfail); what comes after that was not checked",)
-        if not results and not skipped:
-            notes += (self._nothing(),)
-        return Finished(CheckReport(tuple(results), tuple(skipped), seed, notes), self._found(), parameters, stopped)
+    def _at(self, file: File) -> list[_Worker]:
+        return [worker for worker in self.workers if worker.file is file]
 
-    def _nothing(self) -> str:
-        """Why there is nothing to report."""
-        there = [one.names.name for file in self.files for one in file.announced or ()]
-        if there:
-            targets = (
-                "1 target was found, and it is" if len(there) == 1 else f"{len(there)} targets were found, and none is"
-            )
-            more = f" and {len(there) - MOST_NAMES} more" if len(there) > MOST_NAMES else ""
-            return f"{targets} {'not ' if len(there) == 1 else ''}selected: {', '.join(there[:MOST_NAMES])}{more}"
-        if not self.files:
-            return "no file with a function or a class in it was named"
-        files = "1 file" if len(self.files) == 1 else f"{len(self.files)} files"
-        return (
-            f"no hand-written gradient was recognized in {files}; they are known by their names: "
-            "affine_forward and affine_backward, f and f_grad, a class with forward and backward, ..."
-        )
+    def _open(self, file: File) -> list[Announced]:
+        """The targets of a file that nobody is at."""
+        taken = {worker.handed.id for worker in self._at(file) if worker.handed is not None}
+        return [one for one in file.remaining() if one.id not in taken]
 
-    def _found(self) -> dict[str, tuple[Names, ...]]:
-        announced = {file.task.display: file.announced for file in self.files if file.announced is not None}
-        return {display: tuple(one.names for one in found) for display, found in announced.items()}
-
-    def _look_over(self) -> None:
-        """Show what was found, once, when it is known of all files."""
-        if self.look_over is not None and all(f.announced is not None or f.failure is not None for f in self.files):
-            look_over, self.look_over = self.look_over, None
-            look_over(self._found())
-
-    def _in_order(self) -> Iterator[TargetResult | Skipped | None]:
-        for file in self.files:
-            yield from file.in_order()
-
-    def _has_failed_enough(self) -> bool:
-        """Whether the results known without a gap, from the first on, hold ``maxfail`` failures."""
-        if not self.maxfail:
-            return False
-        failures = 0
-        for found in self._in_order():
-            if found is None:
-                return False
-            failures += isinstance(found, TargetResult) and found.fails
-            if failures >= self.maxfail:
-                return True
-        return False
+    def _worth_another(self) -> File | None:
+        """A file that deserves one more worker: there are targets that nobody is at, and those at it have been checking for as
+        long as it takes to start. (What is left may take any time; so the most that is lost is what was already spent.)"""
+        now = time.monotonic()
+        for file in dict.fromkeys(worker.file for worker in self.workers):
+            starting = sum(worker.stage in ("starting", "importing") for worker in self._at(file))
+            busy = now - self.known_since.get(file, now)
+            if file not in self.alone and busy > self.cost.get(file, 0.0) and len(self._open(file)) > starting:
+                return file
+        return None
 
     # Workers ------------------------------------------------------------------------------------------------------
 
-    def _start(self, file: _File) -> _Worker:
-        ours, theirs = self.context.Pipe(duplex=False)
+    def _start(self, file: File) -> _Worker:
+        ours, theirs = self.context.Pipe()
         trace, traced = self.context.Pipe(duplex=False)
-        task = replace(file.task, done=frozenset(file.results))
         process = self.context.Process(
-            target=_enter, args=(theirs, traced, WORKER, task), name=f"gradtool {file.task.display}"
+            target=_enter, args=(theirs, traced, WORKER, file.task), name=f"gradtool {file.task.display}"
         )
         process.start()
         theirs.close()
@@ -332,21 +201,21 @@ class _Crew:
         match message:
             case Loading():
                 worker.stage = "importing"
-                self._tell(file.task.display)
+                self.ledger.tell(file.task.display)
             case Loaded(targets, notes):
-                worker.stage = "between"
-                if file.announced is None:
-                    file.announced, file.notes = targets, notes
-                    self._look_over()
+                worker.there = frozenset(one.id for one in targets)
+                now = time.monotonic()
+                self.cost.setdefault(file, now - worker.began)
+                self.known_since.setdefault(file, now)
+                self.ledger.announce(file, targets, notes)
+                self._hand_out(worker)
             case Begun(target_id):
                 worker.stage = "checking"
-                worker.current = next((one for one in file.wanted if one.id == target_id), None)
-                self._tell(target_id)
+                self.ledger.tell(target_id)
             case Result(target_id, result, parameters):
-                worker.stage, worker.current, worker.delivered = "between", None, True
-                self._record(file, target_id, result)
-                if parameters:
-                    file.parameters[target_id] = parameters
+                worker.delivered = True
+                self.ledger.record(file, target_id, result, parameters)
+                self._hand_out(worker)
             case Broken(text, line):
                 self._retire(worker)
                 self._not_imported(file, text, line)
@@ -354,11 +223,20 @@ class _Crew:
                 raise MisuseError(text)
             case Done():
                 self._retire(worker)
-                # A module that changes from one import to the next may have lost some of its targets.
-                for one in file.remaining():
-                    self._record(file, one.id, _error(file.task, one, "was there at first, not when imported again"))
-                file.finished = True
         worker.deadline = time.monotonic() + self.timeout
+
+    def _hand_out(self, worker: _Worker) -> None:
+        """Tell a worker what to check next, or that there is nothing left."""
+        file = worker.file
+        worker.stage, worker.handed = "between", None
+        for one in self._open(file):
+            if one.id in worker.there:
+                worker.handed = one
+                break
+            # A module that changes from one import to the next may have lost some of its targets.
+            self.ledger.record(file, one.id, file.error(one, "was there at first, not when imported again"))
+        with contextlib.suppress(OSError):  # It has ended, as will be seen when it is listened to.
+            worker.connection.send(None if worker.handed is None else worker.handed.id)
 
     def _retire(self, worker: _Worker) -> None:
         """It has said its last word."""
@@ -384,7 +262,7 @@ class _Crew:
         if worker.process.is_alive():  # It closed its end, and is of no use any more.
             worker.kill()
             worker.process.join()
-        self._failed(worker, _ending(worker.process.exitcode))
+        self._failed(worker, ending(worker.process.exitcode))
 
     def _late(self, worker: _Worker) -> None:
         calls = worker.asked()
@@ -405,40 +283,17 @@ class _Crew:
             what = "on import of the module" if worker.stage == "importing" else "at the start of its process"
             self._not_imported(file, f"{what}: {why}")
             return
-        remaining = file.remaining()
-        if worker.stage == "checking" or (remaining and not worker.delivered):
-            at = worker.current or (remaining[0] if remaining else None)
-            if at is not None:
-                self._record(file, at.id, _error(file.task, at, why))
-        if file.remaining():
+        at = worker.handed
+        if at is not None and (worker.stage == "checking" or not worker.delivered):
+            self.ledger.record(file, at.id, file.error(at, why))
+        if file.remaining() and not self._at(file):
             self.waiting.insert(0, file)
+
+    def _not_imported(self, file: File, text: str, line: int = 1) -> None:
+        if self._at(file):  # The others go on with it.
+            self.alone.add(file)
         else:
-            file.finished = True
-
-    def _not_imported(self, file: _File, text: str, line: int = 1) -> None:
-        file.finished = True
-        if file.announced is None:
-            file.failure = TargetResult(
-                file.task.display, "module", "", "", Outcome.ERROR, file=file.task.display, line=line, error=text
-            )
-            self._tell(file.task.display)
-            self._look_over()
-        for one in file.remaining():  # It could be imported once.
-            self._record(file, one.id, _error(file.task, one, f"the module could not be imported again:\n{text}"))
-
-    # Results ------------------------------------------------------------------------------------------------------
-
-    def _record(self, file: _File, target_id: str, result: TargetResult | Skipped) -> None:
-        if self.accept is not None and isinstance(result, TargetResult):
-            result = self.accept(result)
-        file.results[target_id] = result
-        self._tell(target_id)
-
-    def _tell(self, name: str) -> None:
-        if self.progress is not None:
-            done = sum(len(file.results) + (file.failure is not None) for file in self.files)
-            total = sum(1 if file.announced is None else len(file.wanted) for file in self.files)
-            self.progress(done, total, name)
+            self.ledger.not_imported(file, text, line)
 
 
 def _enter(connection: Connection, trace: Connection, worker: str, task: Task) -> None:
@@ -449,14 +304,7 @@ def _enter(connection: Connection, trace: Connection, worker: str, task: Task) -
     work(connection, task)
 
 
-def _error(task: Task, at: Announced, why: str) -> TargetResult:
-    return TargetResult(
-        at.id, at.convention, at.names.forward, at.names.backward, Outcome.ERROR,
-        file=task.display, line=at.line, error=why,
-    )  # fmt: skip
-
-
-def _ending(code: int | None) -> str:
+def ending(code: int | None) -> str:
     """How a process ended, in words."""
     if code is not None and code < 0:
         try:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from gradtool.isolation.crew import Finished
+from gradtool.isolation.ledger import Finished
 
 PLACEHOLDER = "randn(3, 4)"
 

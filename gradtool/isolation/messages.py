@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from gradtool.targets.given import Given, Names
 
 
+class ClusterError(Exception):
+    """The cluster cannot be used; the message says why, and what to do."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Task:
     """A file, and what to do with its targets. ``display`` is its path as it is shown; ``settings`` are fields of
-    ``checking.Settings``, which takes long to import and is only wanted in the worker; ``done`` are the targets that
-    another worker has dealt with. With ``list_only`` it is only said how they would be called. ``self_test`` and ``reproduce``
-    ask for what goes beyond a verdict, each within ``spare_seconds``."""
+    ``checking.Settings``, which takes long to import and is only wanted in the worker; ``only`` are the ids of the targets to
+    deal with, where that is not all that are selected. With ``list_only`` it is only said how they would be called.
+    ``self_test`` and ``reproduce`` ask for what goes beyond a verdict, each within ``spare_seconds``."""
 
     path: Path
     display: str
@@ -31,12 +35,16 @@ class Task:
     self_test: bool = False
     reproduce: bool = False
     spare_seconds: float = 10.0
-    done: frozenset[str] = frozenset()
+    only: frozenset[str] | None = None
+
+    def wants(self, target_id: str) -> bool:
+        """Whether a target is to be dealt with."""
+        return self.selection.matches(target_id) and (self.only is None or target_id in self.only)
 
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """A target that was found; ``wanted`` if it was selected."""
+    """A target that was found; ``wanted`` if it is to be dealt with."""
 
     id: str
     wanted: bool
@@ -52,7 +60,8 @@ class Loading:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The module was imported, and has these targets; ``notes`` say what was left out of it."""
+    """The module was imported, and has these targets; ``notes`` say what was left out of it. The worker waits for the id of
+    the one to look at, as after each result; None tells it that there is nothing left."""
 
     targets: tuple[Announced, ...]
     notes: tuple[str, ...]

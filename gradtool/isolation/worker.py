@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
@@ -44,12 +44,12 @@ def work(connection: Connection, task: Task) -> None:
     """Say all there is to say of a file. The process is the worker's own."""
     echo = _shut_off()
     try:
-        for message in messages(task):
+        for message in messages(task, connection.recv):
             echo.end()
             echo.begin(f"{message.id if isinstance(message, Begun) else task.display}: ")
             _send(connection, message)
         echo.end()
-    except (BrokenPipeError, ConnectionResetError):
+    except (BrokenPipeError, ConnectionResetError, EOFError):
         return  # Nobody listens any more.
 
 
@@ -65,8 +65,9 @@ def _send(connection: Connection, message: Message) -> None:
         connection.send(Result(message.id, TargetResult(message.id, "", "", "", Outcome.ERROR, error=text)))
 
 
-def messages(task: Task) -> Iterator[Message]:
-    """All there is to say of a file, each message as soon as it is known."""
+def messages(task: Task, following: Callable[[], str | None] | None = None) -> Iterator[Message]:
+    """All there is to say of a file, each message as soon as it is known. ``following`` gives the id of the target to look at
+    next, and None after the last; without it all that are wanted have their turn."""
     yield Loading()
     ready = loaded(task)
     if isinstance(ready, Broken):
@@ -76,17 +77,16 @@ def messages(task: Task) -> Iterator[Message]:
     names = [names_of(one, scope) for one in found]
     yield Loaded(
         tuple(
-            Announced(name.id, task.selection.matches(name.id), one.line, one.convention, name)
+            Announced(name.id, task.wants(name.id), one.line, one.convention, name)
             for one, name in zip(found, names, strict=True)
         ),
         getattr(scope, "notes", ()),
     )
-    for one, name in zip(found, names, strict=True):
-        if name.id in task.done or not task.selection.matches(name.id):
-            continue
-        yield Begun(name.id)
+    by_id = {name.id: one for one, name in zip(found, names, strict=True)}
+    for target_id in filter(task.wants, by_id) if following is None else iter(following, None):
+        yield Begun(target_id)
         try:
-            yield look_at(one, scope, task)
+            yield look_at(by_id[target_id], scope, task)
         except CommentError as error:
             yield Misused(str(error))
             return

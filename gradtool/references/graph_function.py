@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradtool.autodiff import Plan, Rounding, decided_by_tied_conditions, run_batch
+from gradtool.autodiff import Influence, Plan, Rounding, decided_by_tied_conditions, run_batch
 from gradtool.references.numeric import Samples
 
 Array = NDArray[Any]
 NOISE_DRAWS = 8
 NOISE_SAFETY = 3.0
+SMALL = 32
+"""Inputs with fewer entries are not worth finding out what each entry reaches."""
 
 
 class GraphFunction:
@@ -24,6 +27,7 @@ class GraphFunction:
         self._values = values
         self._noise: Array | None = None
         self._excused: frozenset[int] | None = None
+        self._entrywise: dict[str, Influence | None] = {}
 
     def base(self) -> Array:
         """The output at the base point."""
@@ -35,11 +39,23 @@ class GraphFunction:
 
     def many_inputs(self, points: Mapping[str, Array]) -> Samples:
         """The same with several inputs replaced at once."""
+        changed = {self._plan.graph.inputs[name]: p for name, p in points.items()}
+        batch = run_batch(self._plan, self._values, changed, excused=self._decided())
+        return Samples(batch.outputs, batch.same_piece)
+
+    def entrywise(self, name: str) -> Influence | None:
+        """The same at points with one entry of the input ``name`` moved; None where that is no faster."""
+        if name not in self._entrywise:
+            found = None
+            if prod(self._plan.shapes[self._plan.graph.inputs[name]]) >= SMALL:
+                found = Influence(self._plan, self._values, name, self._decided())
+            self._entrywise[name] = found if found is not None and found.pays else None
+        return self._entrywise[name]
+
+    def _decided(self) -> frozenset[int]:
         if self._excused is None:
             self._excused = decided_by_tied_conditions(self._plan, self._values)
-        changed = {self._plan.graph.inputs[name]: p for name, p in points.items()}
-        batch = run_batch(self._plan, self._values, changed, excused=self._excused)
-        return Samples(batch.outputs, batch.same_piece)
+        return self._excused
 
     def noise(self) -> Array:
         """A bound on the rounding error of each entry of the output, by Monte Carlo arithmetic: every operation's result

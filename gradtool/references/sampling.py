@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite, log2, sqrt
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,54 @@ class Evaluable(Protocol):
 
     def noise(self) -> Array | None:
         """A bound on the rounding error of each entry of the output; None where it must be measured."""
+        ...
+
+
+class EntryChanges(Protocol):
+    """Outputs at P points with one entry moved: their entries that may have changed, arrays of shape (slots, P).
+
+    A slot that is not used has a change of 0, whatever else it says."""
+
+    @property
+    def index(self) -> Integers:
+        """Which entry of the flattened output a slot holds."""
+        ...
+
+    @property
+    def value(self) -> Array:
+        """The entry."""
+        ...
+
+    @property
+    def change(self) -> Array:
+        """By how much it differs from the base."""
+        ...
+
+    @property
+    def same_piece(self) -> Mask:
+        """As in ``Samples``."""
+        ...
+
+
+class EntryWise(Protocol):
+    """A function around a base point, for points with one entry of an input moved."""
+
+    @property
+    def block(self) -> int:
+        """How many points to take at a time."""
+        ...
+
+    def run(self, entries: Integers, moved: Array) -> EntryChanges:
+        """The changed outputs with the input's ``entries[p]`` (counted along its rows) replaced by ``moved[p]``."""
+        ...
+
+
+@runtime_checkable
+class SeesEntries(Protocol):
+    """An ``Evaluable`` that may know which entries of the output an entry of an input reaches."""
+
+    def entrywise(self, name: str) -> EntryWise | None:
+        """For the input ``name``; None where that is no faster."""
         ...
 
 
@@ -187,6 +235,33 @@ class Measure:
         rounding += 4 * TINY * (self.base.size + self.weight)
         return change, np.abs(flat) @ weights, rounding
 
+    def contract_changes(self, found: EntryChanges) -> tuple[Array, Array, Array]:
+        """The same for the entries that changed: the rest of the output is as large as at the base point."""
+        change = found.change
+        weights, index = self._weights, found.index
+        if self._weights.size == 1:
+            taken: Any = weights[0]
+        else:
+            taken = weights.take(index, mode="wrap")
+            if self.used is not None:
+                change = np.where(taken == 0, 0.0, change)
+        sizes = np.abs(taken)
+        moved = (change * taken).sum(axis=0)
+        rounding = (4 + log2(max(self.base.size, 1))) * EPSILON * (np.abs(change) * sizes).sum(axis=0)
+        rounding += 4 * TINY * (self.base.size + self.weight)
+        grown = np.where(change == 0, 0.0, (np.abs(found.value) - np.abs(found.value - change)) * sizes).sum(axis=0)
+        moved[~np.isfinite(moved)] = np.nan
+        return moved, np.maximum(self.magnitude + grown, 0.0), rounding
+
+    @property
+    def _weights(self) -> Array:
+        """The upstream gradient for every entry of the flattened output."""
+        if self.used is None:
+            return self.upstream
+        weights = np.zeros(self.used.shape)
+        weights[self.used] = self.upstream
+        return weights
+
     def size(self, outputs: Array) -> Array:
         """The contracted size of outputs of shape ``(P, ...)``."""
         return np.asarray(np.abs(self._flat(outputs)) @ np.abs(self.upstream))
@@ -234,8 +309,16 @@ class Entries:
         self.extra = np.zeros(self.count)
 
     def points(self, lines: Integers, steps: Array) -> tuple[Array, Array]:
-        """Points with one entry moved. Away from 0 first: the step that float64 makes of that is then exact on the
-        other side too."""
+        """Points with one entry moved."""
+        moved, taken = self.moved(lines, steps)
+        points = np.empty((len(steps), self.size))
+        points[:] = self._flat
+        points[np.arange(len(steps)), lines] = moved
+        return points.reshape(len(steps), *self.x.shape), taken
+
+    def moved(self, lines: Integers, steps: Array) -> tuple[Array, Array]:
+        """The entries moved, and the steps truly taken. Away from 0 first: the step that float64 makes of that is then
+        exact on the other side too."""
         half = len(steps) // 2
         at = self._flat[lines[:half]]
         sign = np.where(at < 0, -1.0, 1.0)
@@ -243,11 +326,7 @@ class Entries:
         taken = np.abs(far - at)
         near = at - sign * taken
         moved = np.concatenate((np.where(sign > 0, far, near), np.where(sign > 0, near, far)))
-        base = self._flat[lines]
-        points = np.empty((len(steps), self.size))
-        points[:] = self._flat
-        points[np.arange(len(steps)), lines] = moved
-        return points.reshape(len(steps), *self.x.shape), np.abs(moved - base)
+        return moved, np.abs(moved - self._flat[lines])
 
 
 @dataclass(slots=True, eq=False)
@@ -309,22 +388,41 @@ class Field:
     def sample(self, lines: Integers, steps: Array) -> Rungs:
         """Both points at each step along each line; ``lines`` and ``steps`` have the same length."""
         pairs = len(lines)
-        block = max(1, BLOCK // max(self.lines.size, self.measure.base.size, 1) // 2)
+        entrywise = self._entrywise()
+        if entrywise is not None:
+            block = max(1, entrywise.block // 2)
+        else:
+            block = max(1, BLOCK // max(self.lines.size, self.measure.base.size, 1) // 2)
         parts = [self._sample(lines[i : i + block], steps[i : i + block]) for i in range(0, pairs, block)]
         if len(parts) == 1:
             return parts[0]
         return Rungs(*(np.concatenate(column) for column in zip(*map(Rungs.columns, parts), strict=True)))
 
+    def _entrywise(self) -> EntryWise | None:
+        """How to look at changed entries alone, where that will do: measuring noise takes whole outputs."""
+        if self.measure.noise is None or not isinstance(self.lines, Entries) or not isinstance(self.function, SeesEntries):
+            return None
+        return self.function.entrywise(self.name)
+
     def _sample(self, lines: Integers, steps: Array) -> Rungs:
         pairs = len(lines)
-        points, taken = self.lines.points(np.concatenate((lines, lines)), np.concatenate((steps, -steps)))
-        samples = self.function.many(self.name, points)
+        both, signed = np.concatenate((lines, lines)), np.concatenate((steps, -steps))
         self.evaluations += 2 * pairs
-        change, magnitude, rounding = self.measure.contract(samples.outputs)
-        if self.flat:
-            self._note_formats(samples.outputs[np.isfinite(change)])
-        if samples.same_piece is not None and not self.all_pieces:
-            change[~samples.same_piece] = np.nan
+        entrywise, same = self._entrywise(), None
+        if entrywise is not None and isinstance(self.lines, Entries):
+            moved, taken = self.lines.moved(both, signed)
+            found = entrywise.run(both, moved)
+            change, magnitude, rounding = self.measure.contract_changes(found)
+            same = found.same_piece
+        else:
+            points, taken = self.lines.points(both, signed)
+            samples = self.function.many(self.name, points)
+            change, magnitude, rounding = self.measure.contract(samples.outputs)
+            same = samples.same_piece
+            if self.flat:
+                self._note_formats(samples.outputs[np.isfinite(change)])
+        if same is not None and not self.all_pieces:
+            change[~same] = np.nan
         change[~(np.isfinite(taken) & (taken > 0))] = np.nan
         extra = self.lines.extra[lines]
         noise = np.maximum(np.minimum(self.relative * magnitude, self.most), self.noise)

@@ -49,7 +49,7 @@ def _curves(chart: Chart, width: int | None, unicode: bool) -> Iterator[Block]:
     points = [(place(x), place(y)) for curve in chart.curves for x, y in zip(curve.x, curve.y, strict=True)]
     seen = [(x, y) for x, y in points if isfinite(x) and isfinite(y)]
     if not seen:
-        yield Line("  nothing to draw: no value in this range is a number")
+        yield Line(f"  nothing to draw: no value in this range is a {'positive ' if chart.logarithmic else ''}number")
         return
     frame = _Frame(chart, seen, width)
     cells: dict[tuple[int, int], tuple[str, str]] = {}

@@ -210,7 +210,9 @@ def load(path: Path, display: str, *, definitions_only: bool = False, module_nam
     with _importing(root, path):
         try:
             module = _run(body, path, name, whole=body is tree)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:  # It is the user at the keyboard who stops gradtool.
+            raise
+        except BaseException as error:  # pytest.importorskip, for one, raises what is no Exception.
             raise LoadError(f"{display}: {_one_line(error)}", user_traceback(error)) from error
     return LoadedScope(path, display, module, tree, source, notes)
 

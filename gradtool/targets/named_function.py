@@ -72,7 +72,7 @@ def find_function(target: str, *, definitions_only: bool = False) -> NamedFuncti
 def named_function(scope: Scope, name: str) -> Callable[..., Any]:
     """The function ``name``, or the method ``Class.name`` of an instance that is made without arguments.
 
-    Raises ``TargetError`` where there is none, and ``LoadError`` where making the instance raises.
+    Raises ``TargetError`` where there is none, and ``LoadError`` where making the instance, or looking at a property, raises.
     """
     owner: Any = scope.module
     for position, part in enumerate(name.split(".")):
@@ -80,7 +80,11 @@ def named_function(scope: Scope, name: str) -> Callable[..., Any]:
             inspect.getattr_static(owner, part, None), staticmethod | classmethod
         ):
             owner = _instance(owner, scope)
-        found = getattr(owner, part, None)
+        try:
+            found = getattr(owner, part, None)
+        except Exception as error:  # A property of the user's, or a module's own __getattr__.
+            message = f"{scope.display}: {'.'.join(name.split('.')[: position + 1])} raised {type(error).__name__}: {error}"
+            raise LoadError(message, user_traceback(error)) from error
         if found is None:
             known = _names(scope) if position == 0 else _methods(owner)
             where = scope.display if position == 0 else ".".join(name.split(".")[:position])
@@ -103,7 +107,7 @@ def own_inputs(scope: Scope, name: str, parameters: Sequence[str]) -> dict[str, 
     Raises ``LoadError`` where that raises, and ``TargetError`` where it returns no dictionary, tuple or list of inputs.
     """
     maker_name = f"{name.replace('.', '_')}_inputs"
-    maker = getattr(scope.module, maker_name, None)
+    maker = vars(scope.module).get(maker_name)  # Not what a __getattr__ makes of any name.
     if not callable(maker):
         return {}
     try:

@@ -2,10 +2,10 @@
 
 from gradtool.tracing import moving, multiplying, reducing, ufuncs
 from gradtool.tracing.array import TracedArray
-from gradtool.tracing.errors import Untraceable
+from gradtool.tracing.errors import FunctionRaised, Untraceable
 from gradtool.tracing.run import Traced, trace
 
 RULES = (ufuncs, reducing, moving, multiplying)
 """The modules that enter their rules when they are imported."""
 
-__all__ = ["RULES", "Traced", "TracedArray", "Untraceable", "trace"]
+__all__ = ["RULES", "FunctionRaised", "Traced", "TracedArray", "Untraceable", "trace"]

@@ -13,3 +13,7 @@ class Untraceable(Exception):  # noqa: N818 -- a refusal, not a failure of gradt
         self.reason = reason
         self.file = file
         self.line = line
+
+
+class FunctionRaised(Untraceable):
+    """The function raises as it is, without being traced. ``__cause__`` is what it raises."""

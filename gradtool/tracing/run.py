@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gradtool.graph import Graph
 from gradtool.tracing.array import CLOSE, TracedArray, as_traced, isinstance_traced
-from gradtool.tracing.errors import Untraceable
+from gradtool.tracing.errors import FunctionRaised, Untraceable
 from gradtool.tracing.naming import Names
 from gradtool.tracing.places import innermost, outer_lines
 from gradtool.tracing.substitutes import substituted
@@ -76,8 +76,8 @@ def trace(
     With ``names`` the graph's nodes go by the local variables that they were bound to.
     Arguments are copied for each run, and NumPy's and Python's global random generators start both in the same state.
 
-    Raises ``Untraceable`` where something the function does is no operation of gradtool, where the function raises, and
-    where the two runs differ.
+    Raises ``Untraceable`` where something the function does is no operation of gradtool, where the function raises (if it does
+    so without being traced, ``FunctionRaised``), and where the two runs differ.
     """
     for name, x in inputs.items():
         if isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "fc" and x.dtype != np.float64:
@@ -106,8 +106,10 @@ def _plainly(function: Callable[..., Any], inputs: Mapping[str, Any], by_keyword
         return run_users_function(function, {name: _copied(x) for name, x in inputs.items()}, by_keyword)
     except Untraceable:
         raise
-    except (Exception, SystemExit) as error:
-        raise _blamed(error, "the function itself raises") from error
+    except KeyboardInterrupt:  # It is the user at the keyboard who stops gradtool.
+        raise
+    except BaseException as error:
+        raise _blamed(FunctionRaised, error, "the function itself raises") from error
 
 
 def run_users_function(function: Callable[..., Any], inputs: Mapping[str, Any], by_keyword: bool) -> Any:
@@ -134,9 +136,11 @@ def _traced(
     except Untraceable:
         if tape.failure is None:
             raise  # Of a trace inside the function.
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         if tape.failure is None:
-            raise _blamed(error, "traced, the function raises") from error
+            raise _blamed(Untraceable, error, "traced, the function raises") from error
     finally:
         tape.closed = True
     if tape.failure is not None:
@@ -276,7 +280,7 @@ def _moved(x: Any, part: float, rng: np.random.Generator) -> Any:
     return float(moved) if isinstance(x, float) else moved
 
 
-def _blamed(error: BaseException, what: str) -> Untraceable:
+def _blamed(kind: type[Untraceable], error: BaseException, what: str) -> Untraceable:
     place = innermost(error)
     reason = f"{what} {type(error).__name__}: {error}"
-    return Untraceable(reason) if place is None else Untraceable(reason, place.file, place.line)
+    return kind(reason) if place is None else kind(reason, place.file, place.line)

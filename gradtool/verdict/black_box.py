@@ -490,7 +490,7 @@ class PointJudge:
         def claimed(moved: Array) -> Array | None:
             return self._claim_at(name, moved)
 
-        if varies_on_smaller_scales(self.function, name, at, index, weights, claimed, right):
+        if varies_on_smaller_scales(self.function, name, at, index, weights, claimed, mine, right):
             return "forward goes up and down over steps too small for a reference, as the gradient says"
         if absorbs_small_steps(self.function, name, at, index, weights, mine, right):
             return "forward has this slope over large steps, and absorbs small ones: it adds a much larger number"

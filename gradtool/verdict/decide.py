@@ -144,9 +144,7 @@ def _at(index: tuple[int, ...]) -> str:
     return f"entry {list(index)}: " if index else ""
 
 
-def _judge_nonfinite(
-    gradient: Array, nonfinite: Mask, opinions: list[Opinion], largest: float, what: str
-) -> Decision:
+def _judge_nonfinite(gradient: Array, nonfinite: Mask, opinions: list[Opinion], largest: float, what: str) -> Decision:
     """A gradient that is not finite is WRONG where a reference is finite, but for points where no derivative exists."""
     index = _first(nonfinite)
     for opinion in opinions:
@@ -183,7 +181,7 @@ def _confirm(
     gradient: Array, opinion: Opinion, difference: Array, bound: Array, outside: Mask, full: Callable[[], Array]
 ) -> Decision:
     """Ask a second method about the worst entry before a gradient is called WRONG."""
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         excess = np.where(outside, difference / np.where(bound > 0, bound, np.finfo(np.float64).tiny), -np.inf)
     index = tuple(int(k) for k in np.unravel_index(int(np.argmax(excess)), excess.shape))
     assert opinion.value is not None

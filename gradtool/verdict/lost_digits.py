@@ -48,6 +48,8 @@ UNITS = 64
 OCTAVES = 60
 NEIGHBOURS = np.sort(np.random.default_rng(17).uniform(-8, 8, size=17))
 """Unevenly spaced, all gaps of their own: waves must not fall in step with them."""
+LOWEST = 12
+"""Of so many steps, each twice the one before, three in a row have the claim as their difference."""
 COARSER = 4.0 ** np.arange(24)
 """Increments are looked at over the smallest step that changes forward, and over larger ones."""
 SCALES = 5
@@ -58,7 +60,7 @@ BOUNDED = 1 / 8
 VARIED = 0.3
 LARGER = 0.7390851332151607 * 2.0 ** -np.arange(31.0)
 ROUGHLY, NEARLY = 0.3, 0.1
-"""Slopes over large steps are the claim's but for this share of the difference: over the smallest such step, and over some."""
+"""Differences over some steps are the claim but for this share of how far it is off: over three in a row, and over one."""
 PARTS = 128
 QUIET = 0.75
 """So many of the parts of a staircase have no jump."""
@@ -179,12 +181,22 @@ def stands_still(
 
 @np.errstate(all="ignore")
 def varies_on_smaller_scales(
-    function: Evaluable, name: str, at: Array, index: Index, upstream: Array, claimed: Claimed, slope: float
+    function: Evaluable,
+    name: str,
+    at: Array,
+    index: Index,
+    upstream: Array,
+    claimed: Claimed,
+    mine: float,
+    slope: float,
 ) -> bool:
-    """Whether forward goes up and down about its ``slope``, by no more than the claim promises, over steps that are too small for
-    a reference: the smallest ones over which that is more than rounding. Over larger steps it is hardly more then, and the claims
-    differ from point to point."""
-    measure, x = Measure.of(function, upstream), float(at[index])
+    """Whether forward goes up and down about its ``slope`` over steps that are too small for a reference, as the claim says.
+
+    Either differences over the smallest steps that stand out of rounding are the claim, ``mine``. Or they are erratic, and no
+    larger than the claims promise: over larger steps they are hardly more then, and the claims differ from point to point.
+    """
+    measure, x, apart = Measure.of(function, upstream), float(at[index]), abs(mine - slope)
+    unit = max(EPSILON, 2 * float(getattr(function, "roundoff", 0.0))) * measure.magnitude
 
     def moved(steps: Array) -> Any:
         points: Any = np.repeat(at[None], len(steps), axis=0)
@@ -195,17 +207,22 @@ def varies_on_smaller_scales(
         return measure.contract(function.many(name, moved(steps)).outputs)[0]
 
     ladder = (float(np.spacing(abs(x))) if x else 2.0**-OCTAVES) * 2.0 ** np.arange(OCTAVES)
-    visible = (np.nan_to_num(changes(np.concatenate((ladder, -ladder)))) != 0).reshape(2, -1).all(axis=0)
+    up, down = np.split(changes(np.concatenate((ladder, -ladder))), 2)
+    visible = (np.nan_to_num(up) != 0) & (np.nan_to_num(down) != 0)
     if not visible.any():
         return False
-    rounding = UNITS * max(EPSILON, 2 * float(getattr(function, "roundoff", 0.0))) * measure.magnitude
+    clear = 4 * unit <= NEARLY / 2 * apart * ladder
+    near = np.abs((up - down) / (2 * ladder) - mine) <= NEARLY * apart
+    lowest = slice(int(np.argmax(clear)), int(np.argmax(clear)) + LOWEST)
+    if clear.any() and bool((near[:-2] & near[1:-1] & near[2:])[lowest].any()):
+        return True
     sizes: list[float] = []
     steps: list[float] = []
     for step in float(ladder[np.argmax(visible)]) * COARSER:
         size = _size(np.diff(changes(step * NEIGHBOURS) - slope * step * NEIGHBOURS))
         if not np.isfinite(size):
             return False
-        if size > rounding or sizes:
+        if size > UNITS * unit or sizes:
             sizes.append(size)
             steps.append(step)
         if len(sizes) > SCALES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import accumulate, pairwise, product
 from typing import Any
@@ -94,6 +95,11 @@ def _decided(
             small=judge.resolution * max(1.0, judge.magnitude),
             what="the second derivative",
         )
+        if decision.verdict is Verdict.WRONG and judge.ties:
+            # Which side of a kink an operation is on may not be seen from its slope there: a circle's centre has no sides.
+            decision = replace(
+                decision, verdict=Verdict.UNDECIDED, reason=f"{decision.reason}; the point sits on a kink"
+            )
         reason = decision.reason
         if reason is None and decision.index is not None:
             reason = f"entry {list(decision.index)}: {KINK}" if shape else KINK

@@ -302,7 +302,10 @@ def test_an_expression_without_inputs_shows_its_value():
         (("x", "x=1", "--step", "0"), "--step"),
         (("x", "x=1", "--clip-norm", "nan"), "--clip-norm"),
         (("x", "x=1", "--dtype", "float16"), "--dtype"),
-        (("sum(x)", "x=ones(10)", "--hessian", "--max-hessian", "99"), "10 x 10 = 100 entries, more than the limit of 99"),
+        (
+            ("sum(x)", "x=ones(10)", "--hessian", "--max-hessian", "99"),
+            "10 x 10 = 100 entries, more than the limit of 99",
+        ),
         (("x", "x=1", "--hessian", "--dtype", "float32"), "float64"),
         (("x", "x=1", "--format", "xml"), "--format"),
         (("x", "x=1", "--fail-on", "GT999"), "GT999"),

@@ -2,7 +2,7 @@
 
 import tomllib
 
-from gradtool.isolation.crew import Finished
+from gradtool.isolation.ledger import Finished
 from gradtool.isolation.drafting import draft
 from gradtool.results import CheckReport, Skipped
 

@@ -37,7 +37,7 @@ def test_a_skipped_target_survives_the_way():
 def test_a_task_survives_the_way():
     selection = Selection(("f*",), parse_expression("a and not b"))
     given = Given({"x": [1.0]}, {"f": {"x": 2.0}})
-    task = Task(Path("/a/a.py"), "a.py", given, {"points": 2}, selection, done=frozenset({"a.py::f"}))
+    task = Task(Path("/a/a.py"), "a.py", given, {"points": 2}, selection, only=frozenset({"a.py::f"}))
     found = pickle.loads(pickle.dumps(task))
     assert (found.path, found.settings["points"], found.given.arguments) == (Path("/a/a.py"), 2, {"x": [1.0]})
     assert found.selection == selection

@@ -49,12 +49,15 @@ def test_all_there_is_to_say(task):
     assert (cube.file, cube.line) == ("shown/layers.py", 14)
 
 
-def test_only_what_is_wanted_and_not_done(task):
+def test_only_what_is_wanted_and_asked_for(task):
     found = list(worker.messages(task(MODULE, selection=Selection(("square",)))))
     assert [one.wanted for one in found[1].targets] == [True, False]
     assert [one.id for one in found if isinstance(one, Result)] == ["shown/layers.py::square"]
-    found = list(worker.messages(task(MODULE, done=frozenset({"shown/layers.py::square"}))))
+    found = list(worker.messages(task(MODULE, only=frozenset({"shown/layers.py::cube"}))))
     assert [one.id for one in found if isinstance(one, Result)] == ["shown/layers.py::cube"]
+    asked = iter(["shown/layers.py::cube", "shown/layers.py::square", None])
+    found = list(worker.messages(task(MODULE), lambda: next(asked)))
+    assert [one.id for one in found if isinstance(one, Result)] == ["shown/layers.py::cube", "shown/layers.py::square"]
 
 
 def test_listing_checks_nothing(task):

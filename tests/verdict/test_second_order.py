@@ -92,6 +92,8 @@ def test_an_honest_hessian_is_ok(text, inputs):
         ("abs(x)*abs(y)", {"x": 0.0, "y": 0.0}, {("x", "x"), ("x", "y"), ("y", "x"), ("y", "y")}),
         ("sqrt(x)", {"x": 0.0}, {("x", "x")}),
         ("x*abs(x)", {"x": 0.0}, {("x", "x")}),
+        ("norm(stack(x, 0))^2", {"x": 0.0}, {("x", "x")}),
+        ("huber(x, 0)", {"x": 1.0}, {("x", "x")}),
     ],
 )
 def test_at_a_kink_nothing_is_decided_and_it_is_said(text, inputs, undecided):
@@ -99,6 +101,12 @@ def test_at_a_kink_nothing_is_decided_and_it_is_said(text, inputs, undecided):
     assert {(b.row, b.column) for b in found.blocks if b.verdict is Verdict.UNDECIDED} == undecided
     assert all("kink" in b.reason for b in found.blocks if b.verdict is Verdict.UNDECIDED)
     assert found.definiteness is None
+
+
+def test_on_a_kink_our_own_side_of_it_is_never_wrong(monkeypatch):
+    monkeypatch.setattr(SecondOrder, "hessian", lambda self: {"x": {"x": np.array(0.0)}})
+    (block,) = judged("abs(x)^2", x=0.0)[1].blocks
+    assert (block.verdict, block.reason.endswith("the point sits on a kink")) == (Verdict.UNDECIDED, True)
 
 
 def test_at_a_tie_differences_alone_decide_nothing():
