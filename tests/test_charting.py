@@ -30,12 +30,30 @@ def test_a_sweep_needs_no_value_of_its_own_and_may_leave_the_domain():
         ("x", {}, "x", (1.0, 1.0), "from a number to a larger one"),
         ("x", {}, "x", (0.0, float("inf")), "from a number to a larger one"),
         ("x", {}, "y", (0.0, 1.0), "cannot sweep 'y': the program's inputs are x"),
+        ("3", {}, "y", (0.0, 1.0), "cannot sweep 'y': the program has no inputs"),
         ("x*[1,2]", {}, "x", (0.0, 1.0), "scalar value; this one has shape"),
+        ("sum(x)", {"x": [1.0, 2.0]}, "x", (0.0, 1.0), "cannot sweep 'x': it is an array"),
     ],
 )
 def test_sweeps_that_cannot_be_drawn(program, inputs, name, ends, message):
     with pytest.raises(gradtool.InputError, match=message):
         sweep(gradtool.parse(program), inputs, name, *ends)
+
+
+def test_charts_of_a_function_that_branches_say_that_they_are_of_one_side():
+    def leaky(x):
+        return x if x > 0 else 0.01 * x
+
+    graph = gradtool.trace(leaky, {"x": 1.0})
+    place = f"test_charting.py:{leaky.__code__.co_firstlineno + 1} may go another way)"
+    assert place in sweep(graph, {"x": 1.0}, "x", -1.0, 1.0).title
+    assert place in step_errors(graph, {"x": 1.0}, "x").title
+    assert "go" not in sweep(gradtool.parse("x"), {}, "x", -1.0, 1.0).title
+
+
+def test_a_number_that_no_step_moves():
+    with pytest.raises(gradtool.InputError, match=r"x is so large \(1e\+300\) that no step up to 1 moves it"):
+        step_errors(gradtool.parse("sin(x)"), {"x": 1e300}, "x")
 
 
 def test_the_error_of_central_differences_is_a_v():

@@ -1,10 +1,13 @@
 """What a lecture writes on the board: steps, and formulas of local derivatives."""
 
+import re
+
 import numpy as np
 import pytest
 
 import gradtool
 from gradtool.ops import REGISTRY
+from gradtool.textbook import MOST_BY_SYMPY
 from tests.ops.test_registry import cases_of, draw, graph_of
 
 
@@ -48,6 +51,23 @@ def test_a_name_that_is_bound_again_is_no_label():
     ]
 
 
+def test_a_name_like_the_number_of_another_node_stays_its_own():
+    assert [s.label for s in walk_of("n3 = x+1; n3*x*x", x=3).steps[2:]] == ["n3", "n3_", "f"]
+
+
+def test_a_long_program_has_the_formulas_of_the_declarations():
+    program = "+".join(["x^y"] * 2 * MOST_BY_SYMPY)
+    assert formulas(program, x=2, y=3)[:2] == [
+        ("y x^(y-1)", r"\text{y x}^{\text{y-1}}", ""),
+        ("x^y log x", r"\text{x}^{\text{y}}\text{ log x}", ""),
+    ]
+
+
+def test_powers_of_powers_of_ten():
+    squares = walk_of("square(x) + x^2", x=1e10).steps[2:4]
+    assert [s.latex_figures for s in squares] == [r"\left(1 \cdot 10^{10}\right)^{2}"] * 2
+
+
 def test_negative_figures_stand_in_parentheses():
     assert walk_of("x*y", x=-1, y=-2).steps[-1].figures == "(-1)*(-2)"
 
@@ -57,6 +77,7 @@ def test_negative_figures_stand_in_parentheses():
     [
         ("a*b", [("b", "b", ""), ("a", "a", "")]),
         ("a/b", [("1/b", r"\frac{1}{b}", ""), ("-a/b²", r"- \frac{a}{b^{2}}", "")]),
+        ("atan2(a, -2.5)", [("(-2.5)/((-2.5)²+a²)", r"\frac{\left(-2.5\right)}{\left(-2.5\right)^{2} + a^{2}}", "")]),
         ("sin(a)", [("cos a", r"\cos{\left(a \right)}", "")]),
         ("a^3", [("3*a^2", "3 a^{2}", "")]),
         ("exp(theta)", [("e^theta", r"e^{\theta}", "")]),
@@ -94,11 +115,12 @@ def test_what_is_not_differentiated_has_no_formula():
     assert [(f.node, f.argument) for f in walk.formulas] == [(2, 0)]
 
 
-@pytest.mark.parametrize("name", ["a_b", "w_in", "x1", "theta_2", "lambda", "é", "data"])
+@pytest.mark.parametrize("name", ["a_b", "w_in", "x1", "theta_2", "lambda", "é", "data", "_", "__", "n3_"])
 def test_names_are_safe_in_latex(name):
     latex = walk_of(f"{name}*2", **{name: 1.0}).steps[-1].latex
     assert latex.count("{") == latex.count("}")
     assert "__" not in latex
+    assert not re.search(r"(?<!\\)_(?!{)", latex)  # An index of nothing.
 
 
 @pytest.mark.parametrize("name", sorted(REGISTRY))

@@ -15,6 +15,7 @@ costs no digits.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from copy import copy
 from math import prod
 from typing import Any, NamedTuple
 
@@ -100,7 +101,7 @@ class Influence:
         self._start = plan.graph.inputs[name]
         self._values: list[Any] = [None if v is None else np.asarray(v, dtype=plan.dtype) for v in values]
         self._order, self._spent = schedule(plan, {self._start}, everything=False)
-        self._pieces: dict[int, tuple[Array, Array | None]] = {}
+        self._pieces: dict[int, tuple[Array, Mask | None]] = {}
         size = prod(plan.shapes[self._start])
         self.count = size
         own = np.arange(size, dtype=np.intp)[None]
@@ -122,6 +123,28 @@ class Influence:
     def block(self) -> int:
         """How many points to take at a time."""
         return max(1, IN_CACHE // self.width)
+
+    def at(self, values: Sequence[Any]) -> Influence | None:
+        """The same around other numbers in the nodes, such as what other roundings give; None where these put an operation
+        on another smooth piece."""
+        other = copy(self)
+        other._values = [None if v is None else np.asarray(v, dtype=self._plan.dtype) for v in values]
+        other._pieces = {}
+        other._reach = dict(self._reach)
+        with np.errstate(all="ignore"):
+            for i in self._order:
+                if self._operation(i).piece is not None and not np.array_equal(
+                    self._base_piece(i)[0], other._base_piece(i)[0]
+                ):
+                    return None
+                reach = self._reach.get(i)
+                if reach is None or reach.link is None or isinstance(reach.link.weights, float):
+                    continue
+                link = other._link(i)
+                if link is None:
+                    return None
+                other._reach[i] = reach._replace(link=link)
+        return other
 
     def run(self, entries: Integers, moved: Array) -> Changes:
         """The output's reached entries at points with the input's ``entries[p]`` replaced by ``moved[p]``."""
@@ -342,22 +365,32 @@ class Influence:
         settled = self._plan.resolved[i]
         assert settled is not None
         assert operation.piece is not None
-        if i not in self._pieces:
-            base_arguments = [self._values[a] for a in self._plan.graph.arguments[i]]
-            shape = self._plan.shapes[i]
-            base = np.broadcast_to(operation.piece(*base_arguments, **settled.parameters), shape).ravel()
-            ties = [np.broadcast_to(k.tied(*base_arguments, **settled.parameters), shape).ravel() for k in operation.kinks]
-            tied = np.logical_or.reduce(ties).astype(bool) if ties else None
-            base = base[0] if (base == base[0]).all() else base
-            self._pieces[i] = base, tied if tied is not None and tied.any() else None
-        base, tied = self._pieces[i]
+        base, tied = self._base_piece(i)
         piece = np.asarray(operation.piece(*arguments, **settled.parameters))
-        stays = piece == (base.take(index, mode="wrap") if base.ndim else base)
+        stays = piece == (base.ravel().take(index, mode="wrap") if base.ndim else base)
         if tied is not None:
             stays = stays | tied.take(index, mode="wrap")
         if not self._reach[i].full:
             stays = stays | (index == NOWHERE)
         return np.asarray(np.broadcast_to(stays, index.shape).all(axis=0))
+
+    def _base_piece(self, i: int) -> tuple[Array, Mask | None]:
+        """The smooth piece of each entry at the base point (one number where it is the same for all), and which of an
+        elementwise operation sit on a kink; None where none does."""
+        if i not in self._pieces:
+            operation, settled, shape = self._operation(i), self._plan.resolved[i], self._plan.shapes[i]
+            assert settled is not None
+            assert operation.piece is not None
+            arguments = [self._values[a] for a in self._plan.graph.arguments[i]]
+            base, tied = np.asarray(operation.piece(*arguments, **settled.parameters)), None
+            if operation.elementwise:
+                base = np.broadcast_to(base, shape)
+                ties = [np.broadcast_to(kink.tied(*arguments, **settled.parameters), shape) for kink in operation.kinks]
+                tied = np.logical_or.reduce(ties).ravel() if ties else None
+            if base.size and (base == base.flat[0]).all():
+                base = np.asarray(base.flat[0])
+            self._pieces[i] = base, tied if tied is not None and tied.any() else None
+        return self._pieces[i]
 
     def _run_whole(
         self, i: int, fresh: Mapping[int, _Reached], whole: dict[int, Array], entries: Integers

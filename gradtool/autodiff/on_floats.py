@@ -1,11 +1,13 @@
 """Forward and backward of a graph of scalars on Python floats: one pass over the nodes each, no object a node.
 
-``multiply``, ``add``, ``subtract`` and ``divide`` are written out in the loops, as calling a function costs several times what
-they do; everything else goes through its ``ScalarForm``. What is written out does to the last bit what the declarations say.
+The commonest operations are written out in the loops, as calling a function costs several times what they do; everything else
+goes through its ``ScalarForm``. What is written out gives to the last bit what the declarations do, and the tests hold it
+to that.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import compress, islice
 from typing import Any
@@ -20,6 +22,7 @@ NOT_ON_FLOATS = (ArithmeticError, ValueError)
 """What a scalar form raises at overflow and at the edge of its domain: then the array form gives the IEEE result."""
 
 _ADD, _SUBTRACT, _MULTIPLY, _DIVIDE = (REGISTRY[name] for name in ("add", "subtract", "multiply", "divide"))
+_EXP, _SIN, _COS = (REGISTRY[name] for name in ("exp", "sin", "cos"))
 
 
 def _no_scalar_form(*_: float) -> Any:
@@ -49,7 +52,7 @@ def forward_on_floats(plan: Plan, values: list[Any]) -> None:
     for i in range(len(graph.inputs), first):
         values[i] = float(graph.parameters[i]["value"])
     del values[first:]
-    push, function_of = values.append, _FORWARD
+    push, value_of, function_of = values.append, values.__getitem__, _FORWARD
     add, subtract, multiply, divide = _ADD, _SUBTRACT, _MULTIPLY, _DIVIDE
     for operation, arguments in zip(
         islice(plan.operations, first, None), islice(graph.arguments, first, None), strict=True
@@ -70,7 +73,7 @@ def forward_on_floats(plan: Plan, values: list[Any]) -> None:
             elif len(arguments) == 1:
                 push(function_of[operation](values[arguments[0]]))
             else:
-                push(function_of[operation](*[values[a] for a in arguments]))
+                push(function_of[operation](*map(value_of, arguments)))
         except NOT_ON_FLOATS:
             push(_by_array_form(plan, len(values), values))
 
@@ -101,8 +104,9 @@ def backward_on_floats(plan: Plan, values: Sequence[float], adjoints: list[Any])
     )
     if live.find(0, first, output + 1) >= 0:
         nodes = compress(nodes, islice(reversed(live), beyond, None))
-    locals_of = _LOCAL
+    locals_of, value_of, resolved = _LOCAL, values.__getitem__, plan.resolved
     add, subtract, multiply, divide = _ADD, _SUBTRACT, _MULTIPLY, _DIVIDE
+    exp, sin, cos, sine, cosine = _EXP, _SIN, _COS, math.sin, math.cos
     for i, operation, arguments, upstream in nodes:
         if upstream is None:  # The output does not depend on it.
             continue
@@ -136,7 +140,14 @@ def backward_on_floats(plan: Plan, values: Sequence[float], adjoints: list[Any])
         elif len(arguments) == 1:
             (a,) = arguments
             try:
-                (local,) = locals_of[operation](values[i], values[a])
+                if operation is exp:
+                    local = values[i]
+                elif operation is sin:
+                    local = cosine(values[a])
+                elif operation is cos:
+                    local = -sine(values[a])
+                else:
+                    (local,) = locals_of[operation](values[i], values[a])
             except NOT_ON_FLOATS:
                 (local,) = _locals_by_array_form(plan, i, values)
             downstream = upstream * local
@@ -145,14 +156,19 @@ def backward_on_floats(plan: Plan, values: Sequence[float], adjoints: list[Any])
             before = adjoints[a]
             adjoints[a] = downstream if before is None else before + downstream
         else:
-            settled = plan.resolved[i]
-            frozen = () if settled is None else settled.frozen
-            for position, local in enumerate(locals_on_floats(plan, i, values)):
-                if position not in frozen:
-                    a = arguments[position]
-                    downstream = passed(operation, upstream, local)
-                    before = adjoints[a]
-                    adjoints[a] = downstream if before is None else before + downstream
+            try:
+                locals_ = locals_of[operation](values[i], *map(value_of, arguments))
+            except NOT_ON_FLOATS:
+                locals_ = _locals_by_array_form(plan, i, values)
+            frozen = resolved[i].frozen
+            for position, a in enumerate(arguments):
+                if position in frozen:
+                    continue
+                downstream = upstream * locals_[position]
+                if downstream != downstream:
+                    downstream = passed(operation, upstream, locals_[position])
+                before = adjoints[a]
+                adjoints[a] = downstream if before is None else before + downstream
     _forget(adjoints, live)
     adjoints[output] = seed
 

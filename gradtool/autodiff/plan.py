@@ -57,9 +57,8 @@ def make_plan(
     Raises ``SourceError``, with the place in the program, where shapes or parameters do not fit an operation and where
     a node would have more than ``max_size`` entries.
     """
-    given = [inputs[name] for name in graph.inputs]
     key = (
-        tuple([() if type(value) is float else np.shape(value) for value in given]),
+        tuple([_shape(inputs[name]) for name in graph.inputs]),
         None if wrt is None else frozenset(wrt),
         frozenset(integer),
         dtype,
@@ -74,6 +73,11 @@ def make_plan(
     return plan
 
 
+def _shape(value: Any) -> Shape:
+    """``np.shape``, which takes as long as ten nodes for a float."""
+    return () if type(value) is float else np.shape(value)
+
+
 def _plan_of_scalars(
     graph: Graph, shapes: Collection[Shape], wrt: Collection[str], integer: Collection[str], dtype: str
 ) -> Plan | None:
@@ -84,7 +88,7 @@ def _plan_of_scalars(
     first = len(graph.inputs) + graph.operations.count(CONSTANT)
     if (
         any(shapes)
-        or any(np.shape(row["value"]) for row in islice(graph.parameters, len(graph.inputs), first))
+        or any(_shape(row["value"]) for row in islice(graph.parameters, len(graph.inputs), first))
         or any(islice(graph.parameters, first, None))
         or any(operation.resolve is not None for operation in operations.values())
     ):
@@ -94,12 +98,18 @@ def _plan_of_scalars(
     resolved: list[Resolved | None] = list(map({**leaves, **settled}.__getitem__, graph.operations))
     frozen = any(operation.frozen for operation in operations.values())
     wanted = _differentiable(graph, _labels(graph, resolved) if frozen else (), wrt, integer)
+    if frozen:
+        live = carrying(graph, resolved, wanted)
+    elif len(wanted) < first:
+        live = _reached(graph, graph.arguments, wanted)
+    else:  # Every leaf is differentiated.
+        live = bytearray(b"\1") * len(graph)
     return Plan(
         graph,
         list(map({**leaves, **operations}.__getitem__, graph.operations)),
         resolved,
         [()] * len(graph),
-        carrying(graph, resolved, wanted) if frozen else _reached(graph, graph.arguments, wanted),
+        live,
         wanted,
         dtype == "float64" and all(operation.elementwise for operation in operations.values()),
         np.dtype(dtype),
@@ -123,7 +133,7 @@ def _plan(
     for i, (name, arguments) in enumerate(zip(graph.operations, graph.arguments, strict=True)):
         if name in (INPUT, CONSTANT):
             value = inputs[input_of[i]] if name == INPUT else graph.parameters[i]["value"]
-            shape = np.shape(value)
+            shape = _shape(value)
             shapes.append(shape)
             operations.append(None)
             resolved.append(None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -24,7 +25,7 @@ from gradtool.cli.options import OutputFile, UserError, positive_number
 from gradtool.report.codes import TITLES
 
 if TYPE_CHECKING:
-    from gradtool.isolation.crew import Finished, Progress
+    from gradtool.isolation import Finished, Progress
     from gradtool.isolation.gathering import Gathered
     from gradtool.results import CheckReport
     from gradtool.targets.given import Given, Names
@@ -44,6 +45,13 @@ def job_count(text: str) -> int:
     if not text.isdecimal():
         raise click.BadParameter(f"expected a whole number or auto, found {text!r}")
     return int(text)
+
+
+def cluster_address(text: str) -> str:
+    """The address of a Dask scheduler. Raises ``click.BadParameter``."""
+    if not re.fullmatch(r"[a-z]+://[^\s/]+:\d+", text):
+        raise click.BadParameter(f"expected the address of a Dask scheduler, as tcp://HOST:PORT, found {text!r}")
+    return text
 
 
 def expression(text: str) -> selection.Expression:
@@ -129,7 +137,14 @@ def not_negative(text: str) -> float:
     default="auto",
     show_default=True,
     metavar="N",
-    help="How many files to check at a time; auto or 0 is one for each core.",
+    help="In how many processes to check at a time, files and targets of one file; auto or 0 is one for each core.",
+)
+@click.option(
+    "--scheduler",
+    type=cluster_address,
+    metavar="ADDRESS",
+    help="Check on the Dask cluster at tcp://HOST:PORT, where the files are under the same paths; --jobs is then how many of "
+    "its slots to use, by default all.",
 )
 @click.option(
     "--timeout",
@@ -195,6 +210,7 @@ def check_command(
     arguments: tuple[str, ...],
     settings: tuple[str, ...],
     write_config: bool,
+    scheduler: str | None,
     maxfail: int | None,
     baseline_file: Path | None,
     new_baseline: Path | None,
@@ -230,6 +246,7 @@ def check_command(
       gradtool check src/ --write-baseline known.json
       gradtool check layers.py --reproduce test_layers.py
       gradtool check train.py --definitions-only --set stride=2
+      gradtool check src/ --scheduler tcp://10.0.0.1:8786
     """
     found, texts = _configured(targets)
     chosen = _chosen(ctx, found, configurable)
@@ -289,9 +306,9 @@ def check_command(
         try:
             finished: Finished = isolation.run(
                 tasks, jobs=chosen["jobs"], timeout=chosen["timeout"], maxfail=maxfail, seed=chosen["seed"],
-                accept=None if known is None else known.accept, look_over=look_over, progress=_shown(say),
+                scheduler=scheduler, accept=None if known is None else known.accept, look_over=look_over, progress=_shown(say),
             )  # fmt: skip
-        except isolation.MisuseError as error:
+        except (isolation.MisuseError, isolation.ClusterError) as error:
             raise UserError(str(error)) from None
 
     with telling():

@@ -20,7 +20,6 @@ from gradtool.cli.options import UserError
 from gradtool.cli.program import PointOptions, point_options, readable
 from gradtool.tracebacks import user_traceback
 
-
 NO_WORDS = ("nan", "inf", "infinity")
 """What is meant as a number, though the language writes it otherwise."""
 

@@ -69,9 +69,11 @@ def _power_by_exponent(out: Any, x: Any, y: Any) -> Array:
 
 def _power_slopes(out: float, x: float, y: float) -> tuple[float, float]:
     """Both local derivatives of ``x**y`` on floats."""
-    if y == 0:
+    if y >= 0.5:
+        by_base = y * math.pow(x, y - 1.0)
+    elif y == 0:
         by_base = 0.0
-    elif y < 0.5 and out != 0 and math.isfinite(out):
+    elif out != 0 and math.isfinite(out):
         by_base = y * out / x
     else:
         by_base = y * math.pow(x, y - 1.0)

@@ -9,14 +9,48 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradtool.autodiff import Influence, Plan, Rounding, decided_by_tied_conditions, run_batch
+from gradtool.autodiff import (
+    Changes,
+    Influence,
+    Plan,
+    Rounding,
+    decided_by_tied_conditions,
+    forward,
+    run_batch,
+)
 from gradtool.references.numeric import Samples
 
 Array = NDArray[Any]
+Integers = NDArray[np.intp]
 NOISE_DRAWS = 8
 NOISE_SAFETY = 3.0
 SMALL = 32
 """Inputs with fewer entries are not worth finding out what each entry reaches."""
+
+
+REDRAWN = 2
+
+
+class Roundings:
+    """Points with one entry of an input moved, with the entries that it does not reach as they are and as other roundings
+    would have left them.
+
+    What a whole pass rounds anew at every point, a pass over the reached entries takes as it is: all slopes share the error
+    that this makes, and none shows it. How large it is, other roundings tell."""
+
+    def __init__(self, influence: Influence, others: Sequence[Sequence[Any]]) -> None:
+        self.block = influence.block
+        found = (influence.at(values) for values in others)
+        self._passes = [influence, *(other for other in found if other is not None)]
+
+    @property
+    def kinds(self) -> int:
+        """How many roundings there are; number 0 is what ``forward`` made."""
+        return len(self._passes)
+
+    def run(self, entries: Integers, moved: Array, kind: int) -> Changes:
+        """The changed outputs with the input's ``entries[p]`` replaced by ``moved[p]``, seen with roundings number ``kind``."""
+        return self._passes[kind].run(entries, moved)
 
 
 class GraphFunction:
@@ -27,7 +61,8 @@ class GraphFunction:
         self._values = values
         self._noise: Array | None = None
         self._excused: frozenset[int] | None = None
-        self._entrywise: dict[str, Influence | None] = {}
+        self._entrywise: dict[str, Roundings | None] = {}
+        self._redrawn: list[list[Any]] | None = None
 
     def base(self) -> Array:
         """The output at the base point."""
@@ -43,14 +78,23 @@ class GraphFunction:
         batch = run_batch(self._plan, self._values, changed, excused=self._decided())
         return Samples(batch.outputs, batch.same_piece)
 
-    def entrywise(self, name: str) -> Influence | None:
+    def entrywise(self, name: str) -> Roundings | None:
         """The same at points with one entry of the input ``name`` moved; None where that is no faster."""
         if name not in self._entrywise:
             found = None
             if prod(self._plan.shapes[self._plan.graph.inputs[name]]) >= SMALL:
                 found = Influence(self._plan, self._values, name, self._decided())
-            self._entrywise[name] = found if found is not None and found.pays else None
+            self._entrywise[name] = Roundings(found, self._others()) if found is not None and found.pays else None
         return self._entrywise[name]
+
+    def _others(self) -> list[list[Any]]:
+        """The values of all nodes as other roundings might have given them."""
+        if self._redrawn is None:
+            graph, size = self._plan.graph, float(np.finfo(np.float64).eps)
+            inputs = {name: self._values[node] for name, node in graph.inputs.items()}
+            draws = (Rounding(size, np.float64, seed=seed) for seed in range(1, REDRAWN + 1))
+            self._redrawn = [forward(self._plan, inputs, perturb=draw) for draw in draws]
+        return self._redrawn
 
     def _decided(self) -> frozenset[int]:
         if self._excused is None:

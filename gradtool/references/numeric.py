@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -228,6 +228,17 @@ def _new_steps(steps: Array, table: Rungs) -> Array:
     return np.where(covered, np.nan, steps)
 
 
+class _Entered(NamedTuple):
+    """What a table said: for the choice of the lines that deserve more evaluations."""
+
+    lines: Integers
+    now: Slopes
+    wants: Mask
+    done: Mask
+    seen: Array
+    """The largest change of the function that was seen."""
+
+
 class _Search:
     """All lines of all inputs together: the tableau's cost is that of a few NumPy calls, however many lines there
     are."""
@@ -253,29 +264,59 @@ class _Search:
             every = np.arange(self.count)
             bounds = [np.full(f.lines.count, EPSILON * f.measure.magnitude + f.noise) for f in self.fields]
             self.base_bound = np.concatenate(bounds)
-            table = self.sample(every, _first_steps(self.reach, self.count))
-            for i, place in enumerate(self.fields):
-                rows = slice(self.offsets[i], self.offsets[i + 1])
-                share = place.low_precision(np.concatenate((table.up[rows], table.down[rows])))
-                for bound in (table.up_bound[rows], table.down_bound[rows], self.base_bound[rows]):
-                    bound += share * place.measure.magnitude
-            open_ = every[self.judge(every, table, last=False)]
-            open_ = self.affordable(open_, 80)
-            if len(open_):
-                table = table.take(open_)
+            lots = self.first_tables()
+            self.allow_for_low_precision(lots)
+            entered = [self.enter(lines, table, last=False) for lines, table in lots]
+            usual = Rungs.holes(self.count)
+            opened = []
+            for (lines, table), found in zip(lots, entered, strict=True):
+                usual.put(lines, _typical(table))
+                still = self.open(found)
+                opened.append((lines[still], table.take(still)))
+            open_ = np.concatenate([lines for lines, _ in opened])
+            kept = self.affordable(open_, 80)
+            if len(kept):
+                chosen = np.isin(open_, kept)
+                table, open_ = Rungs.stacked([table for _, table in opened]).take(chosen), open_[chosen]
                 table = table.with_more(self.sample(open_, self.scan(open_, table)))
                 for _ in range(3):
                     table = table.with_more(self.sample(open_, self.ladder(table)))
-                    still = self.judge(open_, table, last=True)
+                    usual.put(open_, _typical(table))
+                    still = self.open(self.enter(open_, table, last=True))
                     open_, table = open_[still], table.take(still)
                     kept = self.affordable(open_, 24)
                     if len(kept) < len(open_):
-                        table = table.take(np.isin(open_, kept))
-                        open_ = kept
+                        chosen = np.isin(open_, kept)
+                        open_, table = open_[chosen], table.take(chosen)
                     if not len(open_):
                         break
+            for i, place in enumerate(self.fields):
+                rows = slice(self.offsets[i], self.offsets[i + 1])
+                self.result.error[rows] += place.unseen(np.arange(place.lines.count), usual.take(rows))
         pieces = zip(self.offsets[:-1], self.offsets[1:], strict=True)
         return [Slopes(*(a[i:j] for a in self.result.arrays())) for i, j in pieces]
+
+    def first_tables(self) -> list[tuple[Integers, Rungs]]:
+        """The first samples of all lines. The few with steps on two scales are a table of their own: the others need not
+        be given the room."""
+        every, steps = np.arange(self.count), _first_steps(self.reach, self.count)
+        two = ~np.isnan(steps[:, -1])
+        if two.all() or not two.any():
+            return [(every, self.sample(every, steps))]
+        parts = ((every[~two], steps[~two, : steps.shape[1] // 2]), (every[two], steps[two]))
+        return [(lines, self.sample(lines, asked)) for lines, asked in parts]
+
+    def allow_for_low_precision(self, tables: Sequence[tuple[Integers, Rungs]]) -> None:
+        """Widen the bounds where what was sampled looks like numbers of low precision."""
+        for i, place in enumerate(self.fields):
+            if not place.flat:
+                continue
+            mine = [(table, self.owner[lines] == i) for lines, table in tables]
+            share = place.low_precision(np.concatenate([c[rows].ravel() for t, rows in mine for c in (t.up, t.down)]))
+            self.base_bound[self.owner == i] += share * place.measure.magnitude
+            for table, rows in mine:
+                table.up_bound[rows] += share * place.measure.magnitude
+                table.down_bound[rows] += share * place.measure.magnitude
 
     def affordable(self, lines: Integers, cost: int) -> Integers:
         """As many of the lines, the worst first, as the budget has evaluations for."""
@@ -288,15 +329,22 @@ class _Search:
 
     def sample(self, lines: Integers, steps: Array) -> Rungs:
         """A table of samples at ``steps``, shape (lines, rungs), where NaN asks for none."""
-        columns = [np.full(steps.shape, np.nan) for _ in range(6)]
+        columns = [np.full(steps.shape, np.nan, order="F") for _ in range(6)]
+        whole = not np.isnan(steps).any()
         for i, place in enumerate(self.fields):
-            rows, rungs = np.nonzero(~np.isnan(steps) & (self.owner[lines] == i)[:, None])
+            mine = self.owner[lines] == i
+            if whole and mine.all():
+                # A rung after the other, as they lie in memory.
+                found = place.sample(np.tile(lines, steps.shape[1]) - self.offsets[i], steps.ravel(order="F"))
+                columns = [column.reshape(steps.shape, order="F") for column in found.columns()]
+                break
+            rows, rungs = np.nonzero(~np.isnan(steps) & mine[:, None])
             if not len(rows):
                 continue
             found = place.sample(lines[rows] - self.offsets[i], steps[rows, rungs])
             for column, values in zip(columns, found.columns(), strict=True):
                 column[rows, rungs] = values
-        return Rungs.empty(len(lines)).with_more(Rungs(*columns))
+        return Rungs(*columns).in_order()
 
     def scan(self, lines: Integers, table: Rungs) -> Array:
         """Widely spread steps over all scales: from the largest that makes sense down to where rounding hides the
@@ -337,8 +385,8 @@ class _Search:
         rungs = MANTISSA * 2.0 ** np.arange(7, -3, -1)
         return _new_steps(middle[:, None] * rungs, table)
 
-    def judge(self, lines: Integers, table: Rungs, last: bool) -> Mask:
-        """Enter what the table says into the result, and tell which lines deserve more evaluations."""
+    def enter(self, lines: Integers, table: Rungs, last: bool) -> _Entered:
+        """Enter what the table says into the result."""
         base_bound = self.base_bound[lines]
         series, bend, bend_noise = central(table)
         ordinary = 2 * np.maximum(1.0, self.reach[lines]) if last else None
@@ -378,12 +426,13 @@ class _Search:
             _unsettled(now, series, limits.drifts)
         self.result.put(lines, now)
         wants = ~now.settled if last else ~now.settled | (bent & ~(tied & now.kink))
-        return self._open(lines, now, wants, now.kink & now.settled & (tied | last), seen)
+        return _Entered(lines, now, wants, now.kink & now.settled & (tied | last), seen)
 
-    def _open(self, lines: Integers, now: Slopes, wants: Mask, done: Mask, seen: Array) -> Mask:
+    def open(self, entered: _Entered) -> Mask:
         """Which lines deserve more evaluations: those that want them, and those whose bound is poor for the gradient's
         scale (the largest entry of this input, else of all, else what the function changes by over a step of its
         own)."""
+        lines, now, wants, done, seen = entered
         everything, bounds = self.result.value, self.result.error
         known = np.isfinite(everything) & (bounds < 0.5 * np.abs(everything))
         sizes = np.where(known, np.abs(everything), 0.0)
@@ -400,6 +449,17 @@ class _Search:
         own = (error - noise > 1e-2 * np.abs(value) + 2 * noise) & (error > 1e-9 * scale)
         self.noisy[lines] = noisy & poor
         return (poor | own | wants) & ~done
+
+
+def _typical(table: Rungs) -> Rungs:
+    """One pair of samples of each line: the third, or where a side of that is missing the one whose slope is least in doubt."""
+    lines, rungs = table.up.shape
+    column = np.full(lines, min(2, rungs - 1))
+    rows = np.arange(lines)
+    missing = rows[~np.isfinite(table.up[rows, column] - table.down[rows, column])]
+    if len(missing):
+        column[missing] = np.argmin(doubt(central(table.take(missing))[0]), axis=1)
+    return Rungs(*(values[rows, column] for values in table.columns()))
 
 
 def _run_away(now: Slopes, rows: Integers, right: Limits, left: Limits, central_grows: Mask, two_sided: Mask) -> None:

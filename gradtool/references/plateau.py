@@ -24,6 +24,8 @@ BEND = 0.7
 """One-sided slopes whose difference keeps this share of itself when the step falls to a quarter belong to a kink."""
 OWN = 4.0
 """Steps of more than so many times an entry's own size say nothing of its slope where smaller ones are drowned in noise."""
+SEEN = 1e-2
+"""A slope of which smaller ones show two digits is not drowned."""
 
 
 def _octaves_below_one(size: float) -> int:
@@ -68,7 +70,9 @@ def plateau_difference(
         doubt[1:-1] = np.maximum(moves[:-1], moves[1:]) + blur[1:-1]
         doubt[~np.isfinite(doubt)] = np.inf
         if x[index] != 0:
-            doubt[np.minimum(h_up, h_down) > OWN * abs(x[index])] = np.inf
+            own = np.where(np.minimum(h_up, h_down) > OWN * abs(x[index]), np.inf, doubt)
+            seen = int(np.argmin(own))
+            doubt = doubt if SAFETY * own[seen] <= SEEN * abs(slope[seen]) else own
         best = int(np.argmin(doubt))
         if not np.isfinite(doubt[best]):
             return None

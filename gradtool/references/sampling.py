@@ -24,6 +24,8 @@ EPSILON = 2.0**-52
 TINY = 5e-324
 BLOCK = 1_000_000
 """Elements of one array of points, or of outputs, that are held at a time."""
+ROUNDING_SAFETY = 3.0
+"""The largest of a few random changes by whole units is not the largest there may be."""
 STENCIL = np.sort(np.arange(1, 12) * (5**0.5 - 1) / 2 % 1)
 """Where noise is sampled: unevenly and at points with many digits, as rounding on a grid, or of a product, would not
 show in samples that fall in step with it."""
@@ -92,8 +94,14 @@ class EntryWise(Protocol):
         """How many points to take at a time."""
         ...
 
-    def run(self, entries: Integers, moved: Array) -> EntryChanges:
-        """The changed outputs with the input's ``entries[p]`` (counted along its rows) replaced by ``moved[p]``."""
+    @property
+    def kinds(self) -> int:
+        """How many roundings of what an entry does not reach there are; number 0 is the usual one."""
+        ...
+
+    def run(self, entries: Integers, moved: Array, kind: int) -> EntryChanges:
+        """The changed outputs with the input's ``entries[p]`` (counted along its rows) replaced by ``moved[p]``, seen with
+        roundings number ``kind``."""
         ...
 
 
@@ -390,9 +398,8 @@ class Field:
         pairs = len(lines)
         entrywise = self._entrywise()
         if entrywise is not None:
-            block = max(1, entrywise.block // 2)
-        else:
-            block = max(1, BLOCK // max(self.lines.size, self.measure.base.size, 1) // 2)
+            return self._sample_entries(entrywise, lines, steps)
+        block = max(1, BLOCK // max(self.lines.size, self.measure.base.size, 1) // 2)
         parts = [self._sample(lines[i : i + block], steps[i : i + block]) for i in range(0, pairs, block)]
         if len(parts) == 1:
             return parts[0]
@@ -404,30 +411,57 @@ class Field:
             return None
         return self.function.entrywise(self.name)
 
+    def _sample_entries(self, entrywise: EntryWise, lines: Integers, steps: Array, kind: int = 0) -> Rungs:
+        """``sample`` by entries alone, with roundings number ``kind``."""
+        assert isinstance(self.lines, Entries)
+        found, block = np.empty((6, len(lines))), max(1, entrywise.block // 2)
+        for start in range(0, len(lines), block):
+            part = slice(start, start + block)
+            both = np.concatenate((lines[part], lines[part]))
+            moved, taken = self.lines.moved(both, np.concatenate((steps[part], -steps[part])))
+            seen = entrywise.run(both, moved, kind)
+            found[:, part] = self._rungs(both, taken, *self.measure.contract_changes(seen), seen.same_piece)
+        self.evaluations += 2 * len(lines)
+        return Rungs(*found)
+
+    def unseen(self, lines: Integers, usual: Rungs) -> Array:
+        """A bound on what no difference shows: by how much the slope along each line would be another had all that the line
+        does not reach been rounded otherwise. ``usual`` is a sample of each line; NaN in it asks for nothing."""
+        found = np.zeros(len(lines))
+        entrywise = self._entrywise()
+        if entrywise is None or self.all_pieces:
+            return found
+        rows = np.nonzero(np.isfinite(usual.up) | np.isfinite(usual.down))[0]
+        width = usual.up_step[rows] + usual.down_step[rows]
+        for kind in range(1, entrywise.kinds):
+            other = self._sample_entries(entrywise, lines[rows], usual.up_step[rows], kind)
+            up, down = other.up - usual.up[rows], other.down - usual.down[rows]
+            moves = np.abs(up - down) / width
+            moves = np.where(np.isnan(moves), np.fmax(np.abs(up), np.abs(down)) * 2 / width, moves)
+            found[rows] = np.fmax(found[rows], ROUNDING_SAFETY * moves)
+        return found
+
     def _sample(self, lines: Integers, steps: Array) -> Rungs:
-        pairs = len(lines)
-        both, signed = np.concatenate((lines, lines)), np.concatenate((steps, -steps))
-        self.evaluations += 2 * pairs
-        entrywise, same = self._entrywise(), None
-        if entrywise is not None and isinstance(self.lines, Entries):
-            moved, taken = self.lines.moved(both, signed)
-            found = entrywise.run(both, moved)
-            change, magnitude, rounding = self.measure.contract_changes(found)
-            same = found.same_piece
-        else:
-            points, taken = self.lines.points(both, signed)
-            samples = self.function.many(self.name, points)
-            change, magnitude, rounding = self.measure.contract(samples.outputs)
-            same = samples.same_piece
-            if self.flat:
-                self._note_formats(samples.outputs[np.isfinite(change)])
-        if same is not None and not self.all_pieces:
-            change[~same] = np.nan
+        both = np.concatenate((lines, lines))
+        points, taken = self.lines.points(both, np.concatenate((steps, -steps)))
+        samples = self.function.many(self.name, points)
+        self.evaluations += len(both)
+        change, magnitude, rounding = self.measure.contract(samples.outputs)
+        if self.flat:
+            self._note_formats(samples.outputs[np.isfinite(change)])
+        return Rungs(*self._rungs(both, taken, change, magnitude, rounding, samples.same_piece))
+
+    def _rungs(
+        self, both: Integers, taken: Array, change: Array, magnitude: Array, rounding: Array, same_piece: Mask | None
+    ) -> tuple[Array, ...]:
+        """The columns of ``Rungs`` from what was measured at the points up the lines, then down."""
+        pairs = len(both) // 2
+        if same_piece is not None and not self.all_pieces:
+            change[~same_piece] = np.nan
         change[~(np.isfinite(taken) & (taken > 0))] = np.nan
-        extra = self.lines.extra[lines]
         noise = np.maximum(np.minimum(self.relative * magnitude, self.most), self.noise)
-        bound = EPSILON * magnitude + noise + rounding + np.concatenate((extra, extra))
-        return Rungs(taken[:pairs], taken[pairs:], change[:pairs], change[pairs:], bound[:pairs], bound[pairs:])
+        bound = EPSILON * magnitude + noise + rounding + self.lines.extra[both]
+        return taken[:pairs], taken[pairs:], change[:pairs], change[pairs:], bound[:pairs], bound[pairs:]
 
     def _measured_noise(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Twice ``(at the base point, elsewhere as a share of the output's size)``: the noise of ``sum(upstream *
@@ -528,18 +562,40 @@ class Rungs:
         """The six arrays."""
         return self.up_step, self.down_step, self.up, self.down, self.up_bound, self.down_bound
 
-    def take(self, rows: Integers | Mask) -> Rungs:
+    def take(self, rows: Integers | Mask | slice) -> Rungs:
         """These lines of a table."""
         return Rungs(*(column[rows] for column in self.columns()))
 
+    def put(self, rows: Integers, other: Rungs) -> None:
+        """Enter other samples for these lines."""
+        for mine, theirs in zip(self.columns(), other.columns(), strict=True):
+            mine[rows] = theirs
+
     def with_more(self, other: Rungs) -> Rungs:
         """Both tables side by side, the largest steps first, holes last."""
-        joined = [np.concatenate(pair, axis=1) for pair in zip(self.columns(), other.columns(), strict=True)]
-        order = np.argsort(-(joined[0] + joined[1]), axis=1, kind="stable")
-        keep = ~np.isnan(np.take_along_axis(joined[0], order, axis=1)).all(axis=0)
-        return Rungs(*(np.take_along_axis(column, order, axis=1)[:, keep] for column in joined))
+        pairs = zip(self.columns(), other.columns(), strict=True)
+        return Rungs(*(np.concatenate(pair, axis=1) for pair in pairs)).in_order()
 
     @staticmethod
-    def empty(lines: int) -> Rungs:
-        """A table without rungs."""
-        return Rungs(*(np.empty((lines, 0)) for _ in range(6)))
+    def holes(count: int) -> Rungs:
+        """So many pairs that were not taken."""
+        return Rungs(*np.full((6, count), np.nan))
+
+    @staticmethod
+    def stacked(tables: Sequence[Rungs]) -> Rungs:
+        """The lines of all tables, with holes where one has fewer rungs."""
+        widest = max(table.up.shape[1] for table in tables)
+        columns = []
+        for parts in zip(*(table.columns() for table in tables), strict=True):
+            gaps = [((0, 0), (0, widest - part.shape[1])) for part in parts]
+            columns.append(np.concatenate([np.pad(p, g, constant_values=np.nan) for p, g in zip(parts, gaps, strict=True)]))
+        return Rungs(*columns)
+
+    def in_order(self) -> Rungs:
+        """The table with the largest steps first, holes last."""
+        widths = self.up_step + self.down_step
+        if (widths[:, 1:] <= widths[:, :-1]).all() and not np.isnan(widths).any():
+            return self
+        order = np.argsort(-widths, axis=1, kind="stable")
+        keep = ~np.isnan(np.take_along_axis(self.up_step, order, axis=1)).all(axis=0)
+        return Rungs(*(np.take_along_axis(column, order, axis=1)[:, keep] for column in self.columns()))

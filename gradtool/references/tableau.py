@@ -166,6 +166,10 @@ def _slowed(change: Array, noise: Array) -> Array:
 
 def last_valid(valid: Mask, how_many: int) -> tuple[Integers, Mask]:
     """Columns of the last ``how_many`` valid rungs of each line, smallest step last, and whether there are so many."""
+    if valid.all():
+        rungs = valid.shape[1]
+        order = np.broadcast_to(np.arange(max(0, rungs - how_many), rungs), (len(valid), min(how_many, rungs)))
+        return order, np.full(len(valid), rungs >= how_many)
     order = np.argsort(valid, axis=1, kind="stable")[:, -how_many:]
     return order, np.count_nonzero(valid, axis=1) >= how_many
 

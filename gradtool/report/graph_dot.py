@@ -59,7 +59,7 @@ def _box(box: Box) -> str:
     elif box.kind == "constant":
         attributes |= {"color": '"gray60"', "fontcolor": '"gray40"'}
     if box.kind == "input":
-        attributes["style"] = '"rounded,bold"' if box.verdict is Verdict.WRONG else '""'
+        attributes["style"] = "solid"
     return _listed(attributes)
 
 

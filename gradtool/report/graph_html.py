@@ -72,7 +72,7 @@ def render_graph(result: GraphResult, stream: TextIO, page: Page) -> None:
         element("title", {}, escape(" ".join(parts.title()[:1]) or "gradtool")),
         element("style", {}, style),
     ]
-    data = {"hint": HINT, "first": parts.drawn[-1], **_beside_document(parts, ways)}
+    data = {"hint": HINT, "first": parts.centre, **_beside_document(parts, ways)}
     body = [
         element("header", {}, "\n".join(_header(parts))),
         element("main", {"tabindex": "0", "aria-label": "the graph"}, _drawing(parts)),

@@ -36,6 +36,9 @@ STYLES = {
 _MARKUP = re.compile(r"[^\w\s(),.=+/^\[\]@-]|(?<![^\W_])_|_(?![^\W_])", re.ASCII)
 """What Mermaid may read as something other than text: in quotes, in Markdown, as HTML, as an entity or as a directive."""
 
+_FORMULA = re.compile(r"(?<=\$)(?=\$)|(?<=:)(?=fa-)")
+"""Where a blank without width keeps Mermaid from seeing a formula (``$$``) or an icon, which it looks for in the text itself."""
+
 
 def render_graph(result: GraphResult, stream: TextIO, page: Page) -> None:
     """Write the graph as a ``flowchart BT``."""
@@ -98,4 +101,5 @@ def _class(box: Box) -> str:
 
 def _escaped(text: str) -> str:
     """Text in quotes: what might be markup goes by its number, as in ``#35;``."""
+    text = _FORMULA.sub("\u200b", text)
     return _MARKUP.sub(lambda found: found[0] if ord(found[0]) > 127 else f"#{ord(found[0])};", text)

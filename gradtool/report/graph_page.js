@@ -46,8 +46,12 @@
     view.scale = Math.max(scale, smallest);
     view.x = (main.clientWidth - width * view.scale) / 2;
     view.y = Math.max((main.clientHeight - height * view.scale) / 2, room / 2);
+    const first = middle(boxes.get(data.first));
     if (width * view.scale > main.clientWidth) {
-      view.x = main.clientWidth / 2 - middle(boxes.get(data.first)).x * view.scale;
+      view.x = main.clientWidth / 2 - first.x * view.scale;
+    }
+    if (height * view.scale > main.clientHeight) {
+      view.y = Math.min(room / 2, main.clientHeight / 2 - first.y * view.scale);
     }
     show();
   };

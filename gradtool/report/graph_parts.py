@@ -140,6 +140,12 @@ class GraphParts:
         lines = [line.text for line in title_lines(self.result.evaluation, False)]
         return [shortened(one_line(line), TITLE, self.signs.more) for line in lines]
 
+    @property
+    def centre(self) -> int:
+        """The node to look at first: the one around which it is drawn, or the output, as far as they are drawn."""
+        output, around = self.result.evaluation.output, self.result.around
+        return next((i for i in (around, output) if i is not None and i in self.drawn), self.drawn[-1])
+
     def notes(self) -> Iterator[str]:
         """How the picture is read, and what is not in it."""
         signs = self.signs

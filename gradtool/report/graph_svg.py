@@ -132,7 +132,8 @@ def picture(parts: GraphParts) -> Picture:
         lower, upper = ends if stub.above else ends[::-1]
         links.append(Link(lower, upper, _label_size(stub.only)))
     layout = lay_out(extents, links)
-    largest = max((arrow.norm for arrow in parts.arrows if isfinite(arrow.norm)), default=0.0)
+    arrows = [*parts.arrows, *(stub.only for stub in stubs if stub.only is not None)]
+    largest = max((arrow.norm for arrow in arrows if isfinite(arrow.norm)), default=0.0)
     drawn: list[tuple[int, str]] = []
     for arrow, route in zip(parts.arrows, layout.routes, strict=False):
         drawn.append((_PAINTED.index(arrow.strength), _edge(arrow, route, largest)))
@@ -229,8 +230,10 @@ def _label(arrow: Arrow, route: Route) -> str:
 
 def _thickness(arrow: Arrow, largest: float) -> float:
     """By the norm of the gradient sent, relative to the largest of all, on a logarithmic scale."""
-    if arrow.strength in (Strength.NONE, Strength.ZERO) or not 0 < arrow.norm <= largest:
-        return THIN if arrow.strength is not Strength.NOT_FINITE else THICK
+    if arrow.strength in (Strength.NONE, Strength.ZERO):
+        return THIN
+    if arrow.strength is Strength.NOT_FINITE or arrow.norm >= largest:
+        return THICK
     below = min(log10(largest) - log10(arrow.norm), DECADES) / DECADES
     return THICK - (THICK - THIN) * below
 

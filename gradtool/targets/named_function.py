@@ -83,7 +83,9 @@ def named_function(scope: Scope, name: str) -> Callable[..., Any]:
         try:
             found = getattr(owner, part, None)
         except Exception as error:  # A property of the user's, or a module's own __getattr__.
-            message = f"{scope.display}: {'.'.join(name.split('.')[: position + 1])} raised {type(error).__name__}: {error}"
+            message = (
+                f"{scope.display}: {'.'.join(name.split('.')[: position + 1])} raised {type(error).__name__}: {error}"
+            )
             raise LoadError(message, user_traceback(error)) from error
         if found is None:
             known = _names(scope) if position == 0 else _methods(owner)

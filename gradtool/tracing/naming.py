@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -26,24 +25,25 @@ class Names:
         self._tape = tape
         self._found: dict[int, tuple[int, str]] = {}
         self._depths: dict[FrameType, int] = {}
+        self._before: Any = None
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
         """(node of the tape, name)."""
         return ((node, name) for node, (_, name) in self._found.items())
 
-    @contextmanager
-    def watching(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         """Look at the local variables of the user's functions after every line that is run inside.
 
-        What another tool (a debugger, coverage) has set with ``sys.settrace`` is set aside meanwhile.
+        What another tool (a debugger, coverage) has set with ``sys.settrace`` is set aside meanwhile. It must see as many frames
+        end as begin, or it goes wrong: so this is no generator, whose frame begins for it and ends for nobody.
         """
-        before = sys.gettrace()
+        self._before = sys.gettrace()
         sys.settrace(self._called)
-        try:
-            yield
-        finally:
-            sys.settrace(before)
-            self._depths.clear()
+
+    def __exit__(self, *raised: object) -> None:
+        """Give the other tool its place back."""
+        sys.settrace(self._before)
+        self._depths.clear()
 
     def _called(self, frame: FrameType, event: str, argument: Any) -> Watcher | None:
         del event, argument

@@ -126,7 +126,7 @@ def _traced(
         arguments[name] = _input(tape, name, x)
     watched = Names(tape)
     try:
-        with substituted(tape), watched.watching() if names else nullcontext():
+        with substituted(tape), watched if names else nullcontext():
             result = run_users_function(function, arguments, by_keyword)
             if tape.failure is None:
                 found, several = _outputs(result)

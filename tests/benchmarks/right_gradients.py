@@ -440,7 +440,8 @@ class Proof:
         exact = many(self.program.forward(*self.at))
         beside = self.program.forward(*(x + MANY.mpf(STEP) * d for x, d in zip(self.at, line, strict=True)))
         apart = np.abs(many(self.program.forward(*self.inputs)) - exact)
-        return bool(np.any((apart > RIGHT_SINGLE * np.abs(exact)) & (beside != exact)))
+        right = apart <= RIGHT_SINGLE * np.abs(exact)  # NaN, where rounding alone keeps forward in its domain, is none.
+        return bool(np.any(np.logical_not(right) & (beside != exact)))
 
     def jumps(self, line: list[Array]) -> bool:
         """Whether the value at the very point is none that its neighbours lead to."""

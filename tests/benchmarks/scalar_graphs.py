@@ -11,10 +11,10 @@ import gc
 import importlib.util
 import json
 import math
-import resource
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,11 +28,13 @@ UNARY = ("sin", "tanh", "exp")
 
 
 class Program(NamedTuple):
-    """Values 0, 1, ... are the inputs, then the constants, then one for each row of ``tape``; the last is the output."""
+    """Values 0, 1, ... are the inputs, then the constants, then one for each row of ``tape``; the last is the output. ``text``
+    is the same as a user would write it."""
 
-    inputs: list[float]
+    inputs: dict[str, float]
     constants: list[float]
     tape: list[tuple[str, int, int]]
+    text: str
 
     def __len__(self) -> int:
         return len(self.inputs) + len(self.constants) + len(self.tape)
@@ -41,14 +43,18 @@ class Program(NamedTuple):
 def chain(size: int) -> Program:
     """``y = y*x + x`` over and over, through sin and tanh now and then."""
     tape: list[tuple[str, int, int]] = []
+    text = []
     y = 0
     while len(tape) < size:
         tape += [("*", y, 1), ("+", len(tape) + 2, 1)]
+        text.append("y = y*x + x")
         y = len(tape) + 1
         if len(tape) % 10 >= 8:
-            tape.append((UNARY[len(tape) // 10 % 2], y, y))
+            function = UNARY[len(tape) // 10 % 2]
+            tape.append((function, y, y))
+            text.append(f"y = {function}(y)")
             y += 1
-    return Program([0.3, 0.5], [], tape)
+    return Program({"y": 0.3, "x": 0.5}, [], tape, "\n".join(text))
 
 
 def wide(size: int) -> Program:
@@ -65,7 +71,9 @@ def wide(size: int) -> Program:
         if i:
             tape.append(("+", total, here + 7))
         total = 2 + terms + len(tape)
-    return Program([0.3, 0.5, 1.7], [1.0 + i / terms for i in range(terms)], tape)
+    constants = [1.0 + i / terms for i in range(terms)]
+    text = " + ".join(f"(sin({c}*x)*y - z*z/({c} + exp(x)))" for c in constants)
+    return Program({"x": 0.3, "y": 0.5, "z": 1.7}, constants, tape, text)
 
 
 PROGRAMS: dict[str, Callable[[int], Program]] = {"chain": chain, "wide": wide}
@@ -78,8 +86,8 @@ NAMES = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
 def as_graph(program: Program) -> Graph:
     """The program as a graph, node by node."""
     builder = GraphBuilder()
-    for i in range(len(program.inputs)):
-        builder.input(f"x{i}")
+    for name in program.inputs:
+        builder.input(name)
     for value in program.constants:
         builder.constant(value)
     node = 0
@@ -88,24 +96,8 @@ def as_graph(program: Program) -> Graph:
     return builder.finish(node)
 
 
-def as_text(program: Program) -> str:
-    """The program as a user would write it, a statement an operation."""
-    lines = []
-    first = len(program.inputs) + len(program.constants)
-    name = [f"x{i}" for i in range(len(program.inputs))] + [repr(value) for value in program.constants]
-    name += [f"v{i}" for i in range(first, len(program))]
-    for i, (operation, a, b) in enumerate(program.tape, first):
-        what = f"{operation}({name[a]})" if operation in UNARY else f"{name[a]} {operation} {name[b]}"
-        lines.append(f"v{i} = {what}")
-    return "\n".join(lines)
-
-
-def given(program: Program) -> dict[str, float]:
-    return {f"x{i}": value for i, value in enumerate(program.inputs)}
-
-
 def run_gradtool(program: Program) -> Callable[[], list[float]]:
-    graph, inputs = as_graph(program), given(program)
+    graph, inputs = as_graph(program), program.inputs
     plan = make_plan(graph, inputs)
 
     def run() -> list[float]:
@@ -117,13 +109,13 @@ def run_gradtool(program: Program) -> Callable[[], list[float]]:
 
 def run_call(program: Program) -> Callable[[], list[float]]:
     """``gradtool.value_and_gradient``, called again on the same graph."""
-    graph, inputs = as_graph(program), given(program)
+    graph, inputs = as_graph(program), program.inputs
     return lambda: list(gradtool.value_and_gradient(graph, inputs)[1].values())
 
 
 def run_once(program: Program) -> Callable[[], list[float]]:
     """``gradtool.value_and_gradient`` on a graph not seen before: ``with_output`` makes one without copying."""
-    graph, inputs = as_graph(program), given(program)
+    graph, inputs = as_graph(program), program.inputs
     return lambda: list(gradtool.value_and_gradient(graph.with_output(graph.output), inputs)[1].values())
 
 
@@ -136,7 +128,7 @@ def run_tape(program: Program) -> Callable[[], list[float]]:
     first = len(program) - len(tape)
 
     def run() -> list[float]:
-        values = program.inputs + program.constants
+        values = [*program.inputs.values(), *program.constants]
         push, sin, cos, tanh, exp = values.append, math.sin, math.cos, math.tanh, math.exp
         for code, a, b in tape:
             if code == 0:
@@ -275,7 +267,7 @@ def run_objects(program: Program) -> Callable[[], list[float]]:
     functions: dict[str, Callable[[Any], Any]] = {"sin": Value.sin, "tanh": Value.tanh, "exp": Value.exp}
 
     def run() -> list[float]:
-        inputs = [Value(x) for x in program.inputs]
+        inputs = [Value(x) for x in program.inputs.values()]
         interpreted(program, [*inputs, *map(Value, program.constants)], functions).all_backward()
         return [x.grad for x in inputs]
 
@@ -289,7 +281,7 @@ def run_torch(program: Program) -> Callable[[], list[float]]:
     functions = {"sin": torch.sin, "tanh": torch.tanh, "exp": torch.exp}
 
     def run() -> list[float]:
-        inputs = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in program.inputs]
+        inputs = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in program.inputs.values()]
         interpreted(program, [*inputs, *program.constants], functions).backward()
         return [float(x.grad) for x in inputs]
 
@@ -305,7 +297,7 @@ def run_autograd(program: Program) -> Callable[[], list[float]]:
     def value(inputs: Any) -> Any:
         return interpreted(program, [*inputs, *program.constants], functions)
 
-    return lambda: [float(g) for g in autograd.grad(value)(tuple(program.inputs))]
+    return lambda: [float(g) for g in autograd.grad(value)(tuple(program.inputs.values()))]
 
 
 class Contender(NamedTuple):
@@ -350,11 +342,10 @@ def bytes_a_node(shape: str, size: int, how: str) -> float:
 def memory_of(shape: str, size: int, how: str) -> float:
     gradtool.value_and_gradient(gradtool.parse("sin(x)*exp(x)"), {"x": 1.0})  # whatever loads at the first use
     program = PROGRAMS[shape](size)
-    text, inputs, nodes = as_text(program) if how == "parsed" else "", given(program), len(program)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    graph = gradtool.parse(text) if how == "parsed" else as_graph(program)
-    gradtool.value_and_gradient(graph, inputs)
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / nodes
+    tracemalloc.start()
+    graph = gradtool.parse(program.text) if how == "parsed" else as_graph(program)
+    gradtool.value_and_gradient(graph, program.inputs)
+    return tracemalloc.get_traced_memory()[1] / len(graph)
 
 
 def main() -> None:

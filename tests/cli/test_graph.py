@@ -102,6 +102,25 @@ def test_files_and_standard_output(tmp_path):
     assert json.loads((tmp_path / "a.json").read_text())["schema"] == "gradtool/graph/1"
 
 
+@pytest.mark.parametrize("name", ["a.dot", "a.gv", "a.mmd", "a.svg", "a.html"])
+def test_pictures_by_the_name_of_the_file(tmp_path, name):
+    if name in ("a.svg", "a.html"):
+        pytest.importorskip("igraph", reason="the extra draw lays graphs out")
+    run(*PROGRAM, "--output-file", str(tmp_path / name))
+    format_name = {"dot": "dot", "gv": "dot", "mmd": "mermaid", "svg": "svg", "html": "html"}[name[2:]]
+    assert (tmp_path / name).read_text(encoding="utf-8") == run(*PROGRAM, "--format", format_name).stdout != ""
+
+
+@pytest.mark.parametrize("arguments", [("--format", "svg"), ("--output-file", "a.html")])
+def test_a_picture_without_igraph(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "igraph", None)
+    found = run(*PROGRAM, *arguments, exit_code=2)
+    assert "needs igraph: pip install 'gradtool[draw]'" in found.stderr
+    assert "Traceback" not in found.stderr
+    assert os.listdir() == []
+
+
 def test_a_leading_minus_and_a_program_from_standard_input():
     assert "gradtool graph -- '-x*y'" in run("-x*y", "x=1", "y=2", exit_code=2).stderr
     found = CliRunner().invoke(main, ["graph", "-f", "-", "x=2"], input="y = x^2\ny*x")

@@ -1,6 +1,8 @@
 """``gradtool trace``: functions of a module, shown as ``eval`` shows expressions."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -46,6 +48,12 @@ def fails(x):
 
 def spectrum(x):
     return np.fft.fft(x).real
+
+
+def once(x):
+    import os
+    os.chdir("/")
+    return x * x
 
 
 def leaves(x):
@@ -158,6 +166,21 @@ def test_usage(arguments, message):
     assert found.stdout == ""
 
 
+@pytest.mark.parametrize(("value", "gradient"), [("--5", 2), ("1" * 400, 2), ("1" * 5000, 2), ("+3", 2), ("1e999", 2)])
+def test_numbers_of_any_length(value, gradient):
+    assert document("net.py::Layer.forward", f"x={value}")["inputs"][0]["gradient"] == gradient
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_numbers_that_are_written_otherwise(value):
+    assert "has no value here" in run("net.py::Layer.forward", f"x={value}", exit_code=2).stderr
+
+
+def test_the_function_may_go_to_another_folder(tmp_path):
+    run("net.py::once", "x=2", "--output-file", "found.json")
+    assert json.loads((tmp_path / "found.json").read_text())["verdict"] == "OK"
+
+
 @pytest.mark.parametrize(("name", "message"), [("fails", "ValueError: no such thing"), ("leaves", "SystemExit: 3")])
 def test_a_function_that_raises(name, message):
     found = run(f"net.py::{name}", "x=1", exit_code=3)
@@ -174,3 +197,19 @@ def test_a_module_that_raises(tmp_path):
 def test_a_diagnostic_says_in_which_line_it_is():
     found = run("net.py::mode", "x=1e308", "kind=big", "--fail-on", "GT102", exit_code=1)
     assert "GT102 error: n2 = 10*x (net.py:30)" in found.stdout
+
+
+def test_only_the_result_is_on_standard_output(tmp_path):
+    """Whoever writes to it: the stream itself, another process, and what runs at the end."""
+    (tmp_path / "loud.py").write_text(
+        "import atexit, os, subprocess, sys\n"
+        "sys.__stdout__.write('stream')\n"
+        "atexit.register(print, 'exit')\n"
+        "def f(x):\n"
+        "    subprocess.run([sys.executable, '-c', 'print(\"process\")'])\n"
+        "    return x * x\n"
+    )
+    command = [sys.executable, "-m", "gradtool", "trace", "loud.py::f", "x=1", "--format", "json"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(found.stdout)["verdict"] == "OK"
+    assert [word in found.stderr for word in ("stream", "process", "exit")] == [True] * 3

@@ -12,9 +12,11 @@ from gradtool.results import (
     Diagnostic,
     EdgeResult,
     EvaluationResult,
+    GraphResult,
     InputResult,
     NodeResult,
     Reference,
+    Rule,
     Verdict,
 )
 
@@ -87,6 +89,30 @@ def first_example() -> EvaluationResult:
     )  # fmt: skip
 
 
+HOSTILE = (
+    "</script>", "w[red]", 'a"b\\', "x\ny", "<b>bold</b>", "{a|b}", "`md`", "%%{init: {}}%%", "end", "1. list", "- item",
+    "#quot;", "a;b", "style n0 fill:#f00;", "a --> b", "&amp;&lt;", "_em_ *st*", "\x1b[31m", "\u202e rtl", "é∂𝒙", "\\N\\G",
+    "]]>", "<!--", "\ud800", "(((", "\u2028",
+)  # fmt: skip
+"""Names that would be something else in one format or another."""
+
+
+def make_graph(result: EvaluationResult, **more: Any) -> GraphResult:
+    """A drawing of a result, of all its nodes unless ``shown`` says which."""
+    return GraphResult(result, **{"shown": tuple(range(len(result.nodes))), **more})
+
+
+def hostile_graph() -> GraphResult:
+    """A node computed from inputs with hostile names, by rules that are hostile too, with gradients of all kinds."""
+    sent = (1.0, 0.0, float("nan"), 1e9, 1e-9)
+    edges = tuple(EdgeResult(k, k, Rule(name, (1,)) if k % 2 else 2.0, sent[k % 5]) for k, name in enumerate(HOSTILE))
+    nodes = [make_node(k, name, "input", name=name) for k, name in enumerate(HOSTILE)]
+    nodes.append(make_node(len(nodes), "\n".join(HOSTILE), "max", name="<!--", edges=edges))
+    inputs = [make_input(name, k, verdict=list(Verdict)[k % 3], reason=name) for k, name in enumerate(HOSTILE)]
+    diagnostics = tuple(Diagnostic("GT101", "warning", name, k) for k, name in enumerate(HOSTILE))
+    return make_graph(make_result(inputs, nodes, expression="\n".join(HOSTILE), diagnostics=diagnostics))
+
+
 class Make:
     """The builders above, as one fixture."""
 
@@ -96,6 +122,8 @@ class Make:
     input = staticmethod(make_input)
     result = staticmethod(make_result)
     first_example = staticmethod(first_example)
+    graph = staticmethod(make_graph)
+    hostile_graph = staticmethod(hostile_graph)
     skipped = SKIPPED
     Diagnostic = Diagnostic
 
@@ -107,8 +135,19 @@ def make() -> type[Make]:
 
 @pytest.fixture(scope="session")
 def reports() -> Any:
-    """The module ``check_reports`` beside this file, which is on no path."""
-    spec = spec_from_file_location("check_reports", Path(__file__).with_name("check_reports.py"))
+    """The module ``check_reports``."""
+    return beside("check_reports")
+
+
+@pytest.fixture(scope="session")
+def browsers() -> Any:
+    """The module ``browser``."""
+    return beside("browser")
+
+
+def beside(name: str) -> Any:
+    """A module beside this file, which is on no path."""
+    spec = spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)

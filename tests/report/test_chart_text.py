@@ -138,6 +138,11 @@ def test_nothing_to_draw():
         "log x",
         "  nothing to draw: no value in this range is a number",
     ]
+    zero = Chart("error", "step", "error", (Curve("f", (1.0, 0.1), (0.0, 0.0)),), logarithmic=True)
+    assert lines(zero) == [
+        "error",
+        "  nothing to draw: no value in this range is a positive number",
+    ]
 
 
 def test_a_constant_and_a_gap():

@@ -19,6 +19,7 @@ def test_formats():
     assert [format_of("eval", path) for path in ("a/b.JSON", "x.txt", "x.pdf", "json")] == ["json", "table", None, None]
     assert formats("graph")[:2] == ("terminal", "json")
     assert [format_of("graph", path) for path in ("x.txt", "x.json", "x.xml")] == ["terminal", "json", None]
+    assert [format_of("graph", path) for path in ("x.gv", "x.mmd", "x.html")] == ["dot", "mermaid", "html"]
     assert formats("check") == ("table", "concise", "json", "junit", "github", "gitlab", "sarif")
     assert [format_of("check", path) for path in ("a.xml", "a.sarif", "a.json")] == ["junit", "sarif", "json"]
     assert [format_of("eval", path) for path in ("a.xml", "a.sarif")] == [None, None]

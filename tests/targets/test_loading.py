@@ -223,6 +223,7 @@ def test_no_byte_code_is_left(tmp_path):
         ("import nothing_of_this_name", "ModuleNotFoundError"),
         ("raise ValueError('mine')", "ValueError: mine"),
         ("raise SystemExit(3)", "--definitions-only"),
+        ("raise BaseException('mine')", "BaseException: mine"),
         ("x = '\\N{no such}'", "SyntaxError"),
     ],
 )

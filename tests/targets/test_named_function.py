@@ -54,6 +54,11 @@ class Sized:
     def forward(self, x):
         return x
 
+class Guarded:
+    @property
+    def weights(self):
+        raise OSError("not yet")
+
 class Broken:
     def __init__(self):
         raise OSError("no weights")
@@ -107,6 +112,19 @@ def test_names_that_name_no_function(file, name, message):
 def test_a_class_that_cannot_be_made(file):
     with pytest.raises(LoadError, match=r"Broken\(\) raised OSError: no weights"):
         found(file, "Broken.forward")
+
+
+def test_a_property_that_raises(file):
+    with pytest.raises(LoadError, match=r"Guarded\.weights raised OSError: not yet"):
+        found(file, "Guarded.weights")
+
+
+def test_a_module_that_answers_to_any_name(tmp_path):
+    path = tmp_path / "lazy.py"
+    path.write_text("def f(x):\n    return x\n\ndef __getattr__(name):\n    raise OSError(name)\n")
+    assert found(path, "f").inputs({"x": 1.0}) == {"x": 1.0}
+    with pytest.raises(LoadError, match="g raised OSError: g"):
+        found(path, "g")
 
 
 def test_a_file_without_a_name_and_a_folder(file):

@@ -105,6 +105,23 @@ def test_a_tool_that_traces_is_set_aside_and_put_back():
         sys.settrace(before)
 
 
+def test_a_tool_that_traces_sees_as_many_frames_end_as_begin():
+    """Coverage keeps a stack of them."""
+    seen = []
+
+    def tool(frame, event, argument):
+        seen.append(event)
+        return tool
+
+    before = sys.gettrace()
+    sys.settrace(tool)
+    try:
+        trace(lambda x: np.exp(x), {"x": X}, names=True)
+    finally:
+        sys.settrace(before)
+    assert seen.count("call") == seen.count("return") > 100
+
+
 def test_without_asking_nothing_is_named():
     def function(x):
         a = np.exp(x)

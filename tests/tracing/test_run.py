@@ -7,7 +7,7 @@ import pytest
 import scipy.special
 
 from gradtool.autodiff import backward, forward, make_plan
-from gradtool.tracing import Untraceable, trace
+from gradtool.tracing import FunctionRaised, Untraceable, trace
 
 rng = np.random.default_rng(9)
 X = rng.normal(size=(4, 3))
@@ -324,6 +324,40 @@ def test_an_exception_of_the_functions_own_names_its_line():
     with pytest.raises(Untraceable, match="the function itself raises ValueError") as caught:
         trace(run, {"x": X})
     assert (caught.value.file, caught.value.line) == (__file__, run.__code__.co_firstlineno + 1)
+
+
+class NoException(BaseException):
+    """As pytest.skip raises one."""
+
+
+def leaves(x):
+    raise NoException
+
+
+def test_what_is_no_exception_is_the_functions_own_as_well():
+    with pytest.raises(FunctionRaised, match="the function itself raises NoException") as caught:
+        trace(leaves, {"x": X})
+    assert isinstance(caught.value.__cause__, NoException)
+
+
+@pytest.mark.parametrize("kind", [TypeError, SystemExit, NoException])
+def test_what_is_raised_only_when_traced_is_not_the_functions_own(kind):
+    def run(x):
+        if type(x) is not np.ndarray:
+            raise kind
+        return x
+
+    with pytest.raises(Untraceable, match=f"traced, the function raises {kind.__name__}") as caught:
+        trace(run, {"x": X})
+    assert not isinstance(caught.value, FunctionRaised)
+
+
+def test_ctrl_c_goes_through():
+    def run(x):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trace(run, {"x": X})
 
 
 def test_what_an_earlier_call_left_behind_is_noticed():
