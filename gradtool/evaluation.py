@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from math import prod
 from typing import Any
 
@@ -19,7 +20,6 @@ from gradtool.language.suggestions import nearest
 from gradtool.references import Evaluable, FunctionEvaluable, GraphFunction
 from gradtool.references import numeric_gradient as central_differences
 from gradtool.results import EvaluationResult, InputResult, MicroBatches, NodeResult, Reference, Rule, Verdict
-from gradtool.textbook import walk
 from gradtool.verdict import Judge, Judged, judge_hessian
 
 Array = NDArray[Any]
@@ -107,9 +107,14 @@ def evaluate(
         options={key: value for key, value in shown.items() if value is not None},
         layers=tuple(health.layers) if any(d.code in ("GT103", "GT104") for d in diagnostics) else (),
         micro_batches=accumulated,
-        walk=walk(graph, values, plan.live) if steps else None,
+        walk=_textbook().walk(graph, values, plan.live) if steps else None,
         hessian=second,
     )
+
+
+def _textbook() -> Any:
+    """Not loaded where no steps are asked for: ``eval`` is to start fast."""
+    return import_module("gradtool.textbook")
 
 
 def _check_hessian_size(plan: Plan, limit: int) -> None:

@@ -53,6 +53,8 @@ def trace(
     graph.branches = tuple((_from_here(file), line) for file, line in traced.branches)
     graph.title = title or f"{getattr(function, '__qualname__', type(function).__name__)}({', '.join(given)})"
     graph.notes.extend(_notes(graph, chosen, output))
+    if traced.random:
+        graph.notes.append("the function draws random numbers: those of one run are constants here (--seed: those of another)")
     return graph
 
 

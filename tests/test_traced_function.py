@@ -1,6 +1,7 @@
 """A Python function as a program."""
 
 import math
+import random
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,14 @@ def test_a_branch_is_noted():
     assert graph.notes[-1].endswith(
         f"{HERE.name}:{line} goes by a value: the program holds as long as it goes the same way there"
     )
+
+
+@pytest.mark.parametrize("draw", [random.random, np.random.rand])
+def test_random_numbers_are_noted(draw):
+    graph = gradtool.trace(lambda x: x * draw(), {"x": 2.0})
+    assert graph.notes == [
+        "the function draws random numbers: those of one run are constants here (--seed: those of another)"
+    ]
 
 
 def test_positional_only_and_variadic_parameters():

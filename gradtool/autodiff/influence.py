@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
+from itertools import accumulate, pairwise
 from math import prod
 from typing import Any, NamedTuple
 
@@ -34,6 +35,10 @@ Mask = NDArray[np.bool_]
 NOWHERE = -1
 MOST_PLACES = 4_000_000
 """Entries of one table of places; a node that would need more is taken to be reached as a whole."""
+MOST_IN_LINE = 16
+"""Rows of candidates that are compared with one another."""
+MOST_PLACES_IN_ALL = 16_000_000
+"""Entries of all tables together: from there on all nodes are."""
 LABEL = 2**20
 """Labels of entries are this far apart, and no two lie evenly: no sum of some is another."""
 IN_CACHE = 1 << 15
@@ -42,16 +47,24 @@ GAIN = 4
 """The pass over reached entries handles a number at some times the cost of a whole pass."""
 
 
-Rows = list[int | Integers]
+class _Row(NamedTuple):
+    """Which slot a slot of an argument is part of. One number where that is so for all entries of the input, but for those
+    where ``used`` (None: nowhere) says that it is not used; else one for each, the number of slots where it is not used."""
+
+    slot: int | Integers
+    used: Mask | None
+
+
+Rows = list[_Row]
 
 
 class Changes(NamedTuple):
     """The reached entries of the output at P points, each with one entry of the input moved; arrays of shape (slots, P).
 
-    ``index`` says which entry of the flattened output a slot holds, ``value`` what it is and ``change`` by how much it
+    ``places`` says which entry of the flattened output a slot holds, ``value`` what it is and ``change`` by how much it
     differs from the base; slots that are not used have change 0. ``same_piece`` is as in ``Batch``, shape (P,)."""
 
-    index: Integers
+    places: Integers
     value: Array
     change: Array
     same_piece: Mask
@@ -60,12 +73,12 @@ class Changes(NamedTuple):
 class _Reach(NamedTuple):
     """The entries of a node that each entry of the input reaches.
 
-    ``index`` has shape (slots, entries of the input), ``NOWHERE`` in slots that are not used; ``full`` where all are.
+    ``places`` has shape (slots, entries of the input), ``NOWHERE`` in slots that are not used; ``full`` where all are.
     ``sources[argument]`` says for each slot of an argument's reach (and each of its targets) which slot of this one it is
-    part of (the number of slots where none): one number where that is so for all entries of the input, else one for each.
+    part of.
     ``link`` is how an argument makes the node, None for an elementwise operation."""
 
-    index: Integers
+    places: Integers
     full: bool
     sources: Mapping[int, Rows]
     link: _Link | None
@@ -85,7 +98,7 @@ class _Link(NamedTuple):
 class _Reached(NamedTuple):
     """Numbers at the reached entries of one node, shape (slots, P)."""
 
-    index: Integers
+    places: Integers
     value: Array
     change: Array | None
 
@@ -93,8 +106,8 @@ class _Reached(NamedTuple):
 class Influence:
     """The entries of each node that depend on each entry of the input ``name``, at the base point ``values``.
 
-    ``nodes`` whose entries are all reached, or too many, have none of their own and are run as a whole. ``width`` is the
-    largest number of elements that one point takes in one node, ``pays`` whether this is worth it."""
+    Nodes of which that is not known, or would take too large a table, are run as a whole. ``width`` is the largest number of
+    elements that one point takes in one node, ``pays`` whether this is worth it."""
 
     def __init__(self, plan: Plan, values: Sequence[Any], name: str, excused: Collection[int] = ()) -> None:
         self._plan, self._excused = plan, excused
@@ -107,15 +120,18 @@ class Influence:
         own = np.arange(size, dtype=np.intp)[None]
         self._reach: dict[int, _Reach] = {self._start: _Reach(own, True, {}, None)}
         self._whole: set[int] = set()
+        tables = {id(own): size}
         with np.errstate(all="ignore"):
             for i in self._order:
                 found = None if self._fed_whole(i) else self._reach_of(i)
-                if found is None:
+                if found is not None:
+                    tables[id(found.places)] = found.places.size
+                if found is None or sum(tables.values()) > MOST_PLACES_IN_ALL:
                     self._whole.add(i)
                 else:
                     self._reach[i] = found
         sizes = {i: prod(plan.shapes[i]) for i in (self._start, *self._order)}
-        taken = {i: sizes[i] if i in self._whole else len(self._reach[i].index) for i in sizes}
+        taken = {i: sizes[i] if i in self._whole else len(self._reach[i].places) for i in sizes}
         self.width = max(1, *taken.values())
         self.pays = 0 < GAIN * sum(taken.values()) < sum(sizes.values()) and all(sizes.values())
 
@@ -162,9 +178,9 @@ class Influence:
                     self._forget(i, fresh, whole)
                     continue
                 reach = self._reach[i]
-                index = indices.get(id(reach.index))
+                index = indices.get(id(reach.places))
                 if index is None:
-                    index = indices[id(reach.index)] = reach.index.take(entries, axis=1)
+                    index = indices[id(reach.places)] = reach.places.take(entries, axis=1)
                 if reach.link is None:
                     arguments = self._arguments(i, reach, index, fresh, entries, everywhere)
                     operation = self._operation(i)
@@ -177,7 +193,7 @@ class Influence:
                 else:
                     fresh[i] = self._linked(i, reach, reach.link, index, fresh, entries, everywhere)
                 self._forget(i, fresh, whole)
-            return self._output(fresh, whole, points, entries, same)
+            return self._output(fresh, whole, points, same)
 
     def _forget(self, i: int, *kept: dict[int, Any]) -> None:
         for spent in self._spent.get(i, ()):
@@ -202,12 +218,12 @@ class Influence:
         if link is None:
             return None
         reach = self._reach[link.argument]
-        if len(link.targets) * reach.index.size > MOST_PLACES:
+        if len(link.targets) * reach.places.size > MOST_PLACES:
             return None
         # A slot that is not used must stay so, wherever its index of -1 would lead.
-        candidates = np.where(reach.index == NOWHERE, NOWHERE, link.targets[:, reach.index])
+        candidates = np.where(reach.places == NOWHERE, NOWHERE, link.targets[:, reach.places])
         index, place = _merged(candidates.reshape(-1, self.count))
-        return _Reach(index, self._all_used(index), {link.argument: _rows(place)}, link)
+        return _Reach(index, self._all_used(index), {link.argument: place}, link)
 
     def _elementwise(self, i: int) -> _Reach | None:
         """By position: the places where any argument is reached, stretched as it broadcasts."""
@@ -215,22 +231,25 @@ class Influence:
         arguments = [a for a in dict.fromkeys(self._plan.graph.arguments[i]) if a in self._reach]
         reaches = [self._reach[a] for a in arguments]
         first = reaches[0]
-        if all(self._plan.shapes[a] == shape and r.index is first.index for a, r in zip(arguments, reaches, strict=True)):
-            return _Reach(first.index, first.full, {}, None)
+        if all(
+            self._plan.shapes[a] == shape and r.places is first.places for a, r in zip(arguments, reaches, strict=True)
+        ):
+            return _Reach(first.places, first.full, {}, None)
         parts = []
         for a, reach in zip(arguments, reaches, strict=True):
+            if self._plan.shapes[a] == shape:
+                parts.append(reach.places)
+                continue
             targets = _stretched(self._plan.shapes[a], shape)
-            if len(targets) * reach.index.size > MOST_PLACES:
+            if len(targets) * reach.places.size > MOST_PLACES:
                 return None
-            candidates = reach.index if targets.shape[0] == 1 and self._plan.shapes[a] == shape else None
-            if candidates is None:
-                candidates = np.where(reach.index == NOWHERE, NOWHERE, targets[:, reach.index]).reshape(-1, self.count)
-            parts.append(candidates)
+            candidates = np.where(reach.places == NOWHERE, NOWHERE, targets[:, reach.places])
+            parts.append(candidates.reshape(-1, self.count))
         if sum(map(len, parts)) * self.count > MOST_PLACES:
             return None
         index, place = _merged(np.concatenate(parts))
-        ends = np.cumsum([len(part) for part in parts])[:-1]
-        places = [_rows(part) for part in np.split(place, ends)]
+        ends = accumulate((len(part) for part in parts), initial=0)
+        places = [place[start:end] for start, end in pairwise(ends)]
         return _Reach(index, self._all_used(index), dict(zip(arguments, places, strict=True)), None)
 
     @staticmethod
@@ -336,17 +355,17 @@ class Influence:
         if link.moves:
             return _Reached(index, _replaced(base, rows, argument.value, entries, everywhere), None)
         change = self._change(link.argument, argument)
-        if isinstance(link.weights, float) and len(index) == 1 and all(isinstance(row, int) for row in rows):
+        if isinstance(link.weights, float) and len(index) == 1 and all(isinstance(row.slot, int) for row in rows):
             total = change.sum(axis=0, keepdims=True) * link.weights
         else:
             total = np.zeros((len(index) + 1, len(entries)))
-            for c, row in enumerate(rows):
+            for c, (row, _) in enumerate(rows):  # Slots that are not used have a change of 0.
                 fan, slot = divmod(c, slots)
                 part = change[slot]
                 if isinstance(link.weights, float):
                     part = part * link.weights
                 else:
-                    part = part * link.weights[fan].take(argument.index[slot], mode="wrap")
+                    part = part * link.weights[fan].take(argument.places[slot], mode="wrap")
                 if isinstance(row, int):
                     total[row] += part
                 else:
@@ -358,8 +377,8 @@ class Influence:
         """By how much the reached entries of a node differ from the base; 0 in slots that are not used."""
         change = reached.change
         if change is None:
-            change = reached.value - self._base(node, reached.index)
-        return change if self._reach[node].full else np.where(reached.index == NOWHERE, 0.0, change)
+            change = reached.value - self._base(node, reached.places)
+        return change if self._reach[node].full else np.where(reached.places == NOWHERE, 0.0, change)
 
     def _on_piece(self, i: int, operation: Operation, index: Integers, arguments: list[Array]) -> Mask:
         settled = self._plan.resolved[i]
@@ -392,9 +411,7 @@ class Influence:
             self._pieces[i] = base, tied if tied is not None and tied.any() else None
         return self._pieces[i]
 
-    def _run_whole(
-        self, i: int, fresh: Mapping[int, _Reached], whole: dict[int, Array], entries: Integers
-    ) -> Mask:
+    def _run_whole(self, i: int, fresh: Mapping[int, _Reached], whole: dict[int, Array], entries: Integers) -> Mask:
         """A node of which all entries are computed, at every point."""
         points, operation = len(entries), self._operation(i)
         for a in self._plan.graph.arguments[i]:
@@ -414,17 +431,15 @@ class Influence:
         filled = np.empty((points, base.size + 1), dtype=base.dtype)
         filled[:, :-1] = base.ravel()
         everywhere = np.arange(points)
-        for index, value in zip(reached.index, reached.value, strict=True):
+        for index, value in zip(reached.places, reached.value, strict=True):
             filled[everywhere, index] = value
         return filled[:, :-1].reshape((points, *base.shape))
 
-    def _output(
-        self, fresh: Mapping[int, _Reached], whole: Mapping[int, Array], points: int, entries: Integers, same: Mask
-    ) -> Changes:
+    def _output(self, fresh: Mapping[int, _Reached], whole: Mapping[int, Array], points: int, same: Mask) -> Changes:
         output = self._plan.graph.output
         if output in fresh:
             found = fresh[output]
-            return Changes(found.index, found.value, self._change(output, found), same)
+            return Changes(found.places, found.value, self._change(output, found), same)
         size = self._values[output].size
         if output not in whole:
             nothing = np.empty((0, points))
@@ -437,43 +452,73 @@ class Influence:
 # ---- where entries go ---------------------------------------------------------------------------------------------
 
 
-def _rows(place: Integers) -> Rows:
-    """One number for a slot that is part of the same slot for all entries of the input."""
-    return [int(row[0]) if len(row) and (row == row[0]).all() else row for row in place]
-
-
 def _replaced(base: Array, rows: Rows, values: Array, entries: Integers, everywhere: Integers) -> Array:
     """``base`` with ``values`` (several times over, if there are more rows) in their slots."""
     found = np.empty((len(base) + 1, len(entries)), dtype=base.dtype)  # The last row is for what has no slot.
     found[:-1] = base
-    for c, row in enumerate(rows):
-        if isinstance(row, int):
-            found[row] = values[c % len(values)]
+    for c, (slot, used) in enumerate(rows):
+        value = values[c % len(values)]
+        if not isinstance(slot, int):
+            found[slot.take(entries), everywhere] = value
+        elif used is None:
+            found[slot] = value
         else:
-            found[row.take(entries), everywhere] = values[c % len(values)]
+            np.copyto(found[slot], value, where=used.take(entries))
     return found[:-1]
 
 
-def _merged(candidates: Integers) -> tuple[Integers, Integers]:
-    """The different entries in each column, in order, and for each candidate the row where it went; the number of rows for
-    ``NOWHERE``."""
-    count, columns = candidates.shape
-    if count == 1:
-        return candidates, np.where(candidates == NOWHERE, 1, 0).astype(np.intp)
+def _merged(candidates: Integers) -> tuple[Integers, Rows]:
+    """The different entries in each column, and for each row of candidates where it went."""
+    return _in_line(candidates) or _in_order(candidates)
+
+
+def _in_line(candidates: Integers) -> tuple[Integers, Rows] | None:
+    """Slots made of whole rows: where each row of candidates differs everywhere from another, or nowhere but where one of
+    the two is not used. None where that is not so, or there are many."""
+    if len(candidates) > MOST_IN_LINE:
+        return None
+    slots: list[Integers] = []
+    rows: Rows = []
+    for row in candidates:
+        used = row != NOWHERE
+        whole = bool(used.all())
+        chosen = len(slots)
+        for i, slot in enumerate(slots):
+            both = used & (slot != NOWHERE)
+            equal = (slot == row) & both
+            if equal.any():
+                if not np.array_equal(equal, both) or chosen != len(slots):
+                    return None
+                chosen = i
+        if chosen == len(slots):
+            slots.append(row)
+        else:
+            slots[chosen] = np.where(used, row, slots[chosen])
+        rows.append(_Row(chosen, None if whole else used))
+    if len(slots) > 1:
+        # What was put where another was not used must not be in a third slot.
+        ordered = np.sort(np.array(slots), axis=0)
+        if ((ordered[1:] == ordered[:-1]) & (ordered[1:] != NOWHERE)).any():
+            return None
+    return np.array(slots), rows
+
+
+def _in_order(candidates: Integers) -> tuple[Integers, Rows]:
+    """Slots in the order of the entries, column by column."""
+    columns = candidates.shape[1]
     order = np.argsort(candidates, axis=0, kind="stable")
     ordered = np.take_along_axis(candidates, order, axis=0)
     used = ordered != NOWHERE
     new = used.copy()
     new[1:] &= ordered[1:] != ordered[:-1]
     row = np.cumsum(new, axis=0) - 1
-    rows = int(row.max(initial=-1)) + 1
-    index = np.full((rows + 1, columns), NOWHERE, dtype=np.intp)
-    row = np.where(used, row, rows)
-    column = np.broadcast_to(np.arange(columns), row.shape)
-    index[row, column] = ordered
+    count = int(row.max(initial=-1)) + 1
+    index = np.full((count + 1, columns), NOWHERE, dtype=np.intp)
+    row = np.where(used, row, count)
+    index[row, np.broadcast_to(np.arange(columns), row.shape)] = ordered
     place = np.empty_like(row)
     np.put_along_axis(place, order, row, axis=0)
-    return index[:-1], place
+    return index[:-1], [_Row(int(p[0]) if len(p) and (p == p[0]).all() else p, None) for p in place]
 
 
 def _grouped(source: Integers, target: Integers, size: int) -> Integers:
@@ -493,8 +538,7 @@ def _origins(own: Shape, shape: Shape) -> Integers:
 
 
 def _stretched(own: Shape, shape: Shape) -> Integers:
-    if own == shape:
-        return np.arange(prod(own), dtype=np.intp)[None]
+    """For each entry of ``own`` the entries of ``shape`` that it is stretched to, as ``_grouped`` gives them."""
     return _grouped(_origins(own, shape), np.arange(prod(shape)), prod(own))
 
 

@@ -101,6 +101,7 @@ def backward_on_floats(plan: Plan, values: Sequence[float], adjoints: list[Any])
     nodes: Any = zip(
         range(output, first - 1, -1),
         *(islice(reversed(column), beyond, None) for column in (plan.operations, graph.arguments, adjoints)),
+        strict=False,  # Inputs and constants are left over.
     )
     if live.find(0, first, output + 1) >= 0:
         nodes = compress(nodes, islice(reversed(live), beyond, None))

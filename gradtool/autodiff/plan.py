@@ -176,7 +176,9 @@ def place(graph: Graph, i: int, message: str, hint: str | None) -> SourceError:
     return SourceError(message, graph.source, (graph.starts[i], graph.ends[i]), hint)
 
 
-def _differentiable(graph: Graph, labels: Collection[int], wrt: Collection[str], integer: Collection[str]) -> tuple[str, ...]:
+def _differentiable(
+    graph: Graph, labels: Collection[int], wrt: Collection[str], integer: Collection[str]
+) -> tuple[str, ...]:
     """The wanted inputs that are more than labels, in the graph's order.
 
     One that nothing uses at all stays: its gradient is zero, and that is worth knowing."""

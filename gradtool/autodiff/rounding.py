@@ -23,7 +23,7 @@ class Rounding:
     def __init__(self, size: float, dtype: Any, *, seed: int = 0, direction: int = 0) -> None:
         self._dtype = dtype
         self._fixed = np.asarray(1 + direction * size, dtype=np.float64) if direction else None
-        self._pool = 1 + size * _signs(POOL, seed)
+        self._pool = np.tile(1 + size * _signs(POOL, seed), 2)  # Twice over: a stretch may begin anywhere.
         self._next = 0
         info = np.finfo(dtype)
         self._normal, self._least = float(info.smallest_normal), float(info.smallest_subnormal)
@@ -35,8 +35,8 @@ class Rounding:
         count = value.size
         start = self._next
         self._next = (start + count) % POOL
-        within = start + count <= POOL
-        factors = self._pool[start : start + count] if within else np.resize(np.roll(self._pool, -start), count)
+        stretch = self._pool[start : start + min(count, POOL)]
+        factors = stretch if count <= POOL else np.resize(stretch, count)
         return self._changed(value, factors.reshape(value.shape))
 
     def _changed(self, value: Array, factors: Array) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
 import re
 from importlib import import_module
 from pathlib import Path
@@ -85,6 +86,7 @@ def trace_command(
         # The user's code may go to another folder; what the options name is meant from here.
         with output_aside(), contextlib.chdir("."):
             function = named.find_function(target, definitions_only=definitions_only)
+            _start_random_numbers(point.seed)
             known = {p.name for p in function.parameters or ()}
             unused = [name for name in read if known and name not in known]
             inputs = function.inputs({**{name: read[name] for name in read if name not in unused}, **values})
@@ -101,6 +103,14 @@ def trace_command(
     with readable():
         given = point.at(graph, {name: inputs[name] for name in graph.inputs}, notes)
     ctx.exit(show(evaluate(given, evaluation), given.notes, showing, evaluation.plot))
+
+
+def _start_random_numbers(seed: int) -> None:
+    """Have the user's code draw the same random numbers in every run of gradtool with the same ``--seed``."""
+    import numpy as np
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
 
 
 def _value(text: str, name: str, point: PointOptions) -> Any:

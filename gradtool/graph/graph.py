@@ -180,21 +180,26 @@ class GraphBuilder:
 
     def finish(self, output: int, bindings: Mapping[str, int] | None = None) -> Graph:
         """Renumber (inputs, constants, operations) and hand over the graph. The builder is spent afterwards."""
-        kinds = self._operations
-        kept = (i for i, kind in enumerate(kinds) if kind != _DROPPED)
-        order = sorted(kept, key=lambda i: 0 if kinds[i] == INPUT else 1 if kinds[i] == CONSTANT else 2)
-        new = array("q", bytes(8 * len(kinds)))
-        for position, old in enumerate(order):
+        kinds, arguments = self._operations, self._arguments
+        kept = array("q")
+        for wanted in ({INPUT}, {CONSTANT}, {*kinds} - {INPUT, CONSTANT, _DROPPED}):
+            kept.extend(i for i, kind in enumerate(kinds) if kind in wanted)
+        new = [0] * len(kinds)  # Not an array: the arguments share the numbers of a list.
+        for position, old in enumerate(kept):
             new[old] = position
+        renumbered: list[tuple[int, ...]] = []
+        for i in kept:
+            renumbered.append(tuple(map(new.__getitem__, arguments[i])))
+            arguments[i] = ()  # A program may have millions of them: two sets would not be needed at any time.
         scope = {**self._inputs, **(bindings or {})}
         return Graph(
             source=self.source,
-            operations=[kinds[i] for i in order],
-            arguments=[tuple(new[a] for a in self._arguments[i]) for i in order],
-            parameters=[self._parameters[i] for i in order],
+            operations=[kinds[i] for i in kept],
+            arguments=renumbered,
+            parameters=[self._parameters[i] for i in kept],
             names={new[i]: name for i, name in self._names.items()},
-            starts=array("q", (self._starts[i] for i in order)),
-            ends=array("q", (self._ends[i] for i in order)),
+            starts=array("q", (self._starts[i] for i in kept)),
+            ends=array("q", (self._ends[i] for i in kept)),
             inputs={name: new[i] for name, i in self._inputs.items()},
             bindings={name: new[i] for name, i in scope.items()},
             output=new[output],

@@ -30,6 +30,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Mapping
+from itertools import islice, pairwise
 from typing import Any, NoReturn
 
 import numpy as np
@@ -61,7 +62,7 @@ from gradtool.language.suggestions import (
     unclosed,
     unknown_function,
 )  # fmt: skip
-from gradtool.language.tokens import END, NAME, NUMBER, OPEN, SEPARATORS, TEXT, Token, tokenize
+from gradtool.language.tokens import END, NAME, NUMBER, OPEN, SEPARATORS, TEXT, Token, read_tokens, tokenize
 from gradtool.ops import CALLS
 
 COMPARISON, SUM, PRODUCT, UNARY, POWER = range(1, 6)
@@ -87,6 +88,9 @@ PREFIX = {"-": "negative", "+": ""}
 CONSTANTS = {"pi": math.pi, "e": math.e, "true": 1.0, "false": 0.0}
 MAX_DIMENSIONS = 64 if int(np.__version__.split(".")[0]) >= 2 else 32
 """NumPy's limit, so the limit of an array literal."""
+
+_STRETCH = 1000
+"""Far more tokens than are looked at from one operand to the next."""
 
 _PROGRAM, _GROUP, _CALL, _ARRAY, _INDEX = "program", "group", "call", "array", "index"
 
@@ -152,7 +156,8 @@ class _Frame:
 class _Parser:
     def __init__(self, source: str, input_names: Collection[str], generators: Mapping[str, Generator]) -> None:
         self.source = source
-        self.tokens = tokenize(source)
+        self.unread = read_tokens(source)
+        self.tokens = list(islice(self.unread, 2 * _STRETCH))  # never all at once: they take more than the graph
         self.position = 0
         self.builder = GraphBuilder(source)
         self.input_names = input_names
@@ -172,6 +177,8 @@ class _Parser:
         tokens, operators = self.tokens, self.operators
         wants_operand = True
         while True:
+            if self.position >= _STRETCH:
+                self._read_on()
             token = tokens[self.position]
             kind, text, start, end = token
             self.position += 1
@@ -244,6 +251,13 @@ class _Parser:
         if self.output is None:
             raise SourceError("the program is empty", self.source, None, "write an expression, such as (x+y)*max(y,z)")
         return self.builder.finish(self.output, self.scope)
+
+    def _read_on(self) -> None:
+        """Have at least the next ``_STRETCH`` tokens of the program at hand. Complaints are about the last two read."""
+        done = self.position - 2
+        del self.tokens[:done]
+        self.tokens += islice(self.unread, done)
+        self.position = 2
 
     # Operands and operators.
 
@@ -530,9 +544,9 @@ class _Parser:
 
     def _is_value(self, name: str) -> bool:
         """Whether the program or its inputs use the name for a value. Reads the whole program: for complaints only."""
-        pairs = zip(self.tokens, self.tokens[1:], strict=False)
         return name in self.input_names or any(
-            token[0] == NAME and token[1] == name and after[0] not in ("(", "=") for token, after in pairs
+            token[0] == NAME and token[1] == name and after[0] not in ("(", "=")
+            for token, after in pairwise(tokenize(self.source))
         )
 
     def _bracket(self) -> int:

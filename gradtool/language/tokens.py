@@ -1,14 +1,15 @@
-"""The lexer: a program's text as a list of tokens, in one pass.
+"""The lexer: a program's text as tokens, in one pass.
 
 Tokens are plain tuples ``(kind, text, start, end)``, a program may have millions. The kind of an operator or bracket is
-its own text. What is no token at all ends the list with a token of kind ``ERROR``, so that the parser complains about
-the first mistake in the text, whoever finds it.
+its own text. What is no token at all is the last, of kind ``ERROR``, so that the parser complains about the first mistake in
+the text, whoever finds it.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
 NAME = "name"
 NUMBER = "number"
@@ -48,57 +49,65 @@ CLOSE = {")": "(", "]": "["}
 
 
 def tokenize(source: str) -> list[Token]:
+    """All of ``read_tokens`` at once."""
+    return list(read_tokens(source))
+
+
+def read_tokens(source: str) -> Iterator[Token]:
     """The tokens of a program; the last is of kind ``END`` or ``ERROR``. Ends of lines inside brackets are left out.
 
     The text of a name is in NFKC form, as in Python: two spellings that look alike are one name. That of a text in
     quotes is what stands between them.
     """
-    tokens: list[Token] = []
-    append = tokens.append
     depth = 0
+    before = ""  # the token before, where it is an operator or bracket
     for match in _TOKEN.finditer(source):
         group = match.lastindex
         assert group is not None
         start, end = match.span(group)
         text = match[group]
         if group == 1:
-            if not text.isascii():
-                length = _identifier_length(text)
-                if length:
-                    append((NAME, unicodedata.normalize("NFKC", text[:length]), start, start + length))
-                if length < len(text):
-                    append((ERROR, "", start + length, start + length + 1))
-                    break
+            before = ""
+            if text.isascii():
+                yield NAME, text, start, end
                 continue
-            append((NAME, text, start, end))
+            length = _identifier_length(text)
+            if length:
+                yield NAME, unicodedata.normalize("NFKC", text[:length]), start, start + length
+            if length < len(text):
+                yield ERROR, "", start + length, start + length + 1
+                return
         elif group == 2:
+            before = ""
             try:
                 float(text)
             except ValueError:
-                append((ERROR, "", start, end))
-                break
-            append((NUMBER, text, start, end))
+                yield ERROR, "", start, end
+                return
+            yield NUMBER, text, start, end
         elif group == 4:
+            before = text
             if text in "([":
                 depth += 1
             elif text in ")]":
                 depth = max(0, depth - 1)
-            append((text, text, start, end))
+            yield text, text, start, end
         elif group == 5:
             if not depth:
-                append((NEWLINE, "", start, end))
+                before = ""
+                yield NEWLINE, "", start, end
         elif group == 6:
-            append((END, "", start, end))
-            break
-        elif group == 7 and tokens and tokens[-1][0] in _BEFORE_TEXT:
-            append((TEXT, text[1:-1], start, end))
+            yield END, "", start, end
+            return
+        elif group == 7 and before in _BEFORE_TEXT:
+            before = ""
+            yield TEXT, text[1:-1], start, end
         elif group == 7:
-            append((ERROR, "", start, start + 1))
-            break
+            yield ERROR, "", start, start + 1
+            return
         else:
-            append((ERROR, "", start, end))
-            break
-    return tokens
+            yield ERROR, "", start, end
+            return
 
 
 def _identifier_length(text: str) -> int:

@@ -84,7 +84,10 @@ def _power_slopes(out: float, x: float, y: float) -> tuple[float, float]:
 
 def _power_piece(x: Any, y: Any) -> Array:
     """A whole exponent that is not negative gives a polynomial: one piece. Otherwise the base may not cross 0."""
-    smooth = np.greater(x, 0) | (np.greater_equal(y, 0) & np.equal(y, np.floor(y)))
+    polynomial = np.greater_equal(y, 0) & np.equal(y, np.floor(y))
+    if np.all(polynomial):
+        return np.zeros(np.broadcast_shapes(np.shape(x), np.shape(y)), dtype=np.int64)
+    smooth = np.greater(x, 0) | polynomial
     return np.where(smooth, 0, np.where(np.equal(x, 0), 1, 2))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -29,6 +30,9 @@ SMALL = 32
 
 
 REDRAWN = 2
+"""Draws whose roundings of all nodes are kept: for what entries do not reach."""
+LARGE = 1024
+"""Nodes of so many entries are drawn one after the other: then they stay in the cache."""
 
 
 class Roundings:
@@ -38,7 +42,7 @@ class Roundings:
     What a whole pass rounds anew at every point, a pass over the reached entries takes as it is: all slopes share the error
     that this makes, and none shows it. How large it is, other roundings tell."""
 
-    def __init__(self, influence: Influence, others: Sequence[Sequence[Any]]) -> None:
+    def __init__(self, influence: Influence, others: Iterable[Sequence[Any]]) -> None:
         self.block = influence.block
         found = (influence.at(values) for values in others)
         self._passes = [influence, *(other for other in found if other is not None)]
@@ -62,7 +66,11 @@ class GraphFunction:
         self._noise: Array | None = None
         self._excused: frozenset[int] | None = None
         self._entrywise: dict[str, Roundings | None] = {}
-        self._redrawn: list[list[Any]] | None = None
+        self._redrawn: list[list[Any]] = []
+
+    @cached_property
+    def _rounding(self) -> Rounding:
+        return Rounding(float(np.finfo(np.float64).eps), np.float64)
 
     def base(self) -> Array:
         """The output at the base point."""
@@ -84,17 +92,20 @@ class GraphFunction:
             found = None
             if prod(self._plan.shapes[self._plan.graph.inputs[name]]) >= SMALL:
                 found = Influence(self._plan, self._values, name, self._decided())
-            self._entrywise[name] = Roundings(found, self._others()) if found is not None and found.pays else None
+            self._entrywise[name] = Roundings(found, self._drawn(REDRAWN)) if found is not None and found.pays else None
         return self._entrywise[name]
 
-    def _others(self) -> list[list[Any]]:
-        """The values of all nodes as other roundings might have given them."""
-        if self._redrawn is None:
-            graph, size = self._plan.graph, float(np.finfo(np.float64).eps)
-            inputs = {name: self._values[node] for name, node in graph.inputs.items()}
-            draws = (Rounding(size, np.float64, seed=seed) for seed in range(1, REDRAWN + 1))
-            self._redrawn = [forward(self._plan, inputs, perturb=draw) for draw in draws]
-        return self._redrawn
+    def _drawn(self, count: int) -> Iterator[list[Any]]:
+        """The values of all nodes as other roundings might have given them; the first few are kept."""
+        inputs = {name: self._values[node] for name, node in self._plan.graph.inputs.items()}
+        for number in range(count):
+            if number < len(self._redrawn):
+                yield self._redrawn[number]
+                continue
+            values = forward(self._plan, inputs, perturb=self._rounding)
+            if number < REDRAWN:
+                self._redrawn.append(values)
+            yield values
 
     def _decided(self) -> frozenset[int]:
         if self._excused is None:
@@ -105,16 +116,18 @@ class GraphFunction:
         """A bound on the rounding error of each entry of the output, by Monte Carlo arithmetic: every operation's result
         is changed by one rounding, at random."""
         if self._noise is None:
-            rounding = Rounding(float(np.finfo(np.float64).eps), np.float64)
             base = self.base()
             graph = self._plan.graph
             if self._plan.operations[graph.output] is None:
                 self._noise = np.zeros_like(base)
             else:
-                first = min(i for i, operation in enumerate(self._plan.operations) if operation is None)
-                start = np.asarray(self._values[first], dtype=np.float64)
-                same = {first: np.broadcast_to(start, (NOISE_DRAWS, *start.shape))}
-                drawn = run_batch(self._plan, self._values, same, perturb=rounding).outputs
+                if max(map(prod, self._plan.shapes)) >= LARGE:
+                    drawn = np.array([values[graph.output] for values in self._drawn(NOISE_DRAWS)])
+                else:
+                    first = min(i for i, operation in enumerate(self._plan.operations) if operation is None)
+                    start = np.asarray(self._values[first], dtype=np.float64)
+                    same = {first: np.broadcast_to(start, (NOISE_DRAWS, *start.shape))}
+                    drawn = run_batch(self._plan, self._values, same, perturb=self._rounding).outputs
                 with np.errstate(invalid="ignore"):
                     self._noise = NOISE_SAFETY * np.max(np.abs(drawn - base), axis=0)
         return self._noise

@@ -65,6 +65,8 @@ class Numeric:
     reason: str | None = None
     noise: float = 0.0
     """The function's noise beside the base point, known or measured, as a share of the size of its output."""
+    one_sided: Mask | None = None
+    """Entries whose value comes from one side alone, as the other leaves the domain or the smooth piece; None means none."""
 
 
 def numeric_gradient(
@@ -160,7 +162,8 @@ class Slopes:
         """The result for one input."""
         value, error, left, right = (a.reshape(shape) for a in (self.value, self.error, self.left, self.right))
         kink = self.kink.reshape(shape)
-        return Numeric(value, error, left, right, kink, evaluations, "ok", self.reason(), noise)
+        one_sided = self.one_sided.reshape(shape)
+        return Numeric(value, error, left, right, kink, evaluations, "ok", self.reason(), noise, one_sided)
 
     def reason(self) -> str | None:
         """What is out of the ordinary, or None."""
@@ -261,7 +264,6 @@ class _Search:
         """One ladder for all lines; where that does not settle the matter a scan over all scales, then ladders where
         the scan looked best."""
         if self.count:
-            every = np.arange(self.count)
             bounds = [np.full(f.lines.count, EPSILON * f.measure.magnitude + f.noise) for f in self.fields]
             self.base_bound = np.concatenate(bounds)
             lots = self.first_tables()
@@ -454,6 +456,8 @@ class _Search:
 def _typical(table: Rungs) -> Rungs:
     """One pair of samples of each line: the third, or where a side of that is missing the one whose slope is least in doubt."""
     lines, rungs = table.up.shape
+    if not rungs:
+        return Rungs.holes(lines)
     column = np.full(lines, min(2, rungs - 1))
     rows = np.arange(lines)
     missing = rows[~np.isfinite(table.up[rows, column] - table.down[rows, column])]

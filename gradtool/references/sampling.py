@@ -66,7 +66,7 @@ class EntryChanges(Protocol):
     A slot that is not used has a change of 0, whatever else it says."""
 
     @property
-    def index(self) -> Integers:
+    def places(self) -> Integers:
         """Which entry of the flattened output a slot holds."""
         ...
 
@@ -246,7 +246,7 @@ class Measure:
     def contract_changes(self, found: EntryChanges) -> tuple[Array, Array, Array]:
         """The same for the entries that changed: the rest of the output is as large as at the base point."""
         change = found.change
-        weights, index = self._weights, found.index
+        weights, index = self._weights, found.places
         if self._weights.size == 1:
             taken: Any = weights[0]
         else:
@@ -407,7 +407,11 @@ class Field:
 
     def _entrywise(self) -> EntryWise | None:
         """How to look at changed entries alone, where that will do: measuring noise takes whole outputs."""
-        if self.measure.noise is None or not isinstance(self.lines, Entries) or not isinstance(self.function, SeesEntries):
+        if (
+            self.measure.noise is None
+            or not isinstance(self.lines, Entries)
+            or not isinstance(self.function, SeesEntries)
+        ):
             return None
         return self.function.entrywise(self.name)
 
@@ -588,7 +592,9 @@ class Rungs:
         columns = []
         for parts in zip(*(table.columns() for table in tables), strict=True):
             gaps = [((0, 0), (0, widest - part.shape[1])) for part in parts]
-            columns.append(np.concatenate([np.pad(p, g, constant_values=np.nan) for p, g in zip(parts, gaps, strict=True)]))
+            columns.append(
+                np.concatenate([np.pad(p, g, constant_values=np.nan) for p, g in zip(parts, gaps, strict=True)])
+            )
         return Rungs(*columns)
 
     def in_order(self) -> Rungs:

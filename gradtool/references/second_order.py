@@ -322,11 +322,15 @@ def numeric_hessian(plan: Plan, inputs: Mapping[str, Array], upstream: Any) -> S
             stop = column + numeric.value.size
             value[row, column:stop], error[row, column:stop] = numeric.value.ravel(), numeric.error.ravel()
             kink[row, column:stop] = numeric.kink.ravel()
+            if numeric.one_sided is not None:
+                # A first derivative may be seen from one side where there is a second one on that side only.
+                error[row, column:stop][numeric.one_sided.ravel()] = np.inf
             column = stop
             if numeric.reason is not None:
                 reasons[numeric.reason] = None
     kink |= kink.T
     reason = "; ".join(reasons) or None
-    value, error = np.where(kink, np.nan, value), np.where(kink, np.inf, error)
+    error = np.where(kink, np.inf, error)
+    value = np.where(np.isinf(error), np.nan, value)
     status: Literal["ok", "failed"] = "ok" if np.isfinite(error).any() or not size else "failed"
     return SecondDerivatives(value, error, kink, status, reason, function.evaluations)

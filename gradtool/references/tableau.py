@@ -109,9 +109,12 @@ def extrapolate(
     slack = r + np.where(np.isnan(change), 4 * following, change)
     low, high = after(d - slack, np.fmax), after(d + slack, np.fmin)
     far = h[:, :-1] > 40 * h[:, 1:]
-    blur = 4 * (r + np.fmax(change, following))
-    smaller = (np.where(h < h[:, k : k + 1] / 40, blur, np.nan) for k in range(rungs))
-    hidden = np.nan_to_num(np.stack([np.fmin.reduce(blurs, axis=1) for blurs in smaller], axis=1), nan=0.0)
+    if (h[:, -1:] >= h[:, :1] / 40).all():
+        hidden = np.zeros_like(h)
+    else:
+        blur = 4 * (r + np.fmax(change, following))
+        smaller = (np.where(h < h[:, k : k + 1] / 40, blur, np.nan) for k in range(rungs))
+        hidden = np.nan_to_num(np.stack([np.fmin.reduce(blurs, axis=1) for blurs in smaller], axis=1), nan=0.0)
     t, e = d, r
     every = np.arange(count)
     for j in range(min(depth, rungs - 1) + 1):

@@ -33,6 +33,7 @@ from gradtool.report.graph_svg import (
 from gradtool.report.graph_terminal import difference_blocks, path_remarks, route, share_text
 from gradtool.report.json_images import encode
 from gradtool.report.layout import write_plain
+from gradtool.report.numbers import count_text
 from gradtool.report.printable import one_line, printable
 from gradtool.report.table import summary_line
 from gradtool.results import GradientPath, GraphResult, InputPaths
@@ -164,7 +165,7 @@ def _heading(found: InputPaths, parts: GraphParts) -> str:
 def _remarks(found: InputPaths) -> Iterator[str]:
     others = found.count - len(found.paths)
     if others > 0:
-        yield f"{others:,} other path{'s' * (others != 1)}, together {brief(found.rest)}"
+        yield f"{count_text(others)} other path{'s' * (others != 1)}, together {brief(found.rest)}"
     yield from path_remarks(found)
 
 

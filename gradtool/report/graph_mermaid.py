@@ -1,5 +1,6 @@
 """The graph as a flowchart of Mermaid (https://mermaid.js.org/syntax/flowchart.html), for Markdown: values go up by whole arrows,
-gradients come down by dotted ones.
+gradients come down by dotted ones. The output comes first: Mermaid's layout breaks the cycles of the two as it meets them, and so
+keeps most gradients on their way down.
 
 Mermaid draws no more than 500 edges (its setting ``maxEdges``); of a larger graph the part nearest to the output is written,
 unless the page is full.
@@ -41,12 +42,12 @@ _FORMULA = re.compile(r"(?<=\$)(?=\$)|(?<=:)(?=fa-)")
 
 
 def render_graph(result: GraphResult, stream: TextIO, page: Page) -> None:
-    """Write the graph as a ``flowchart BT``."""
+    """Write the graph as a ``flowchart TB``."""
     parts = GraphParts(result, page, most := MOST_EDGES // 2)
     while not page.full and len(parts.drawn) > 1 and _edges(parts) > MOST_EDGES:
         most = min(most, len(parts.drawn)) // 2
         parts = GraphParts(result, page, most)
-    stream.write("flowchart BT\n")
+    stream.write("flowchart TB\n")
     for note in (*parts.title(), *parts.notes()):
         stream.write(f"  %% {re.sub('[{}]', ' ', note)}\n")  # A brace would begin a directive.
     for statement in _statements(parts):
@@ -59,21 +60,19 @@ def _edges(parts: GraphParts) -> int:
 
 def _statements(parts: GraphParts) -> Iterator[str]:
     styled: defaultdict[Strength, list[int]] = defaultdict(list)
-    count = 0
-    for box in parts.boxes:
+    for box in reversed(parts.boxes):
         yield f'n{box.id}["{"<br/>".join(map(_escaped, (box.head, *box.lines)))}"]{_class(box)}'
     for stub in parts.stubs:
         yield f'{_beyond(stub.node, stub.above)}(["{_escaped(stub.text)}"]):::beyond'
-    for source, node, arrow in _ends(parts):
+    for position, (source, node, arrow) in enumerate(_ends(parts)):
         yield f"{source} --> {node}"
-        count += 1
         if arrow is None:
             yield f"{node} -.-> {source}"
-            count += 1
         elif arrow.sent:
             yield f'{node} -. "{_escaped(f"{arrow.local} {arrow.sent}")}" .-> {source}'
-            styled[arrow.strength].append(count)
-            count += 1
+            styled[arrow.strength].append(2 * position + 1)
+        else:
+            yield f"{node} ~~~ {source}"  # Not seen: it keeps what has no gradient below what is computed from it.
     yield from CLASSES.split("\n")
     for strength, style in STYLES.items():
         if styled[strength]:
@@ -82,7 +81,7 @@ def _statements(parts: GraphParts) -> Iterator[str]:
 
 def _ends(parts: GraphParts) -> Iterator[tuple[str, str, Arrow | None]]:
     """From where to where values go, and the edge by which they do; None for several that leave the picture together."""
-    for arrow in parts.arrows:
+    for arrow in reversed(parts.arrows):
         yield f"n{arrow.source}", f"n{arrow.node}", arrow
     for stub in parts.stubs:
         node, beyond = f"n{stub.node}", _beyond(stub.node, stub.above)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,8 @@ class Traced:
     """Whether the function returns a tuple or a list, even of one."""
     branches: tuple[Line, ...]
     """Where the run went by a value: an ``if``, an index or a mask that depends on the inputs."""
+    random: bool = False
+    """Whether it drew numbers from NumPy's or Python's global random generator. The graph has them as constants."""
 
     @property
     def value(self) -> Any:
@@ -86,14 +88,20 @@ def trace(
     try:
         with np.errstate(all="ignore"):
             expected, _ = _outputs(_plainly(function, inputs, by_keyword))
+            drew = _has_moved(state)
             _restore(state)
             # Single precision is refused only after this, as the traced run knows in which line it comes in.
             traced, tape, nodes = _traced(function, inputs, by_keyword, expected, names)
             _restore(state)
             _compare_beside(function, inputs, by_keyword, tape, nodes, expected)
-            return traced
+            return replace(traced, random=drew)
     finally:
         _restore(state)
+
+
+def _has_moved(state: tuple[Any, Any]) -> bool:
+    """Whether the random generators are no longer in this state."""
+    return repr((np.random.get_state(), random.getstate())) != repr(state)
 
 
 def _restore(state: tuple[Any, Any]) -> None:

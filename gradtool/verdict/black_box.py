@@ -49,6 +49,7 @@ from gradtool.verdict.large_inputs import judge_along
 from gradtool.verdict.lost_digits import (
     absorbs_small_steps,
     agrees_on_average,
+    inner_spacing,
     loses_its_digits,
     stands_still,
     varies_on_smaller_scales,
@@ -500,6 +501,11 @@ class PointJudge:
             return "several smooth pieces of forward meet here, and it is a slope of one beside the point"
         if agrees_on_average(self.function, name, at, index, weights, claimed, abs(mine - right), unit):
             return "forward is noisy: over the steps that it allows, the gradient agrees on average"
+        spacing = inner_spacing(self.function, name, at, index, weights)
+        if spacing > 0 and agrees_on_average(
+            self.function, name, at, index, weights, claimed, abs(mine - right), spacing / self.magnitude, least=0.0
+        ):
+            return "forward rounds inside and moves by jumps: over steps of many jumps, the gradient agrees on average"
         if right == 0 and self.function.roundoff > 2.0**-53:
             return "forward does not move at all in single precision: what it depends on may be rounded away inside"
         if mine == 0:

@@ -36,6 +36,8 @@ PLAIN = 0.7123
 EXACT = 1e-10
 """A share of the gradient that its errors must be below at a plain point; single precision leaves more."""
 MIDPOINTS = 257
+STRIDE = 32
+"""Every so manieth of them is looked at first, where claims must vary."""
 AVERAGED = 0.25
 """The average of the claim must explain the difference but for this share."""
 LOUD = 10.0
@@ -62,6 +64,10 @@ LARGER = 0.7390851332151607 * 2.0 ** -np.arange(31.0)
 ROUGHLY, NEARLY = 0.3, 0.1
 """Differences over some steps are the claim but for this share of how far it is off: over three in a row, and over one."""
 PARTS = 128
+SPREADS = 4.0 ** -np.arange(1, 15)
+JUMPS = 3
+"""So many jumps, with nothing beside them, make stairs: one is a kink's beginning or a jump."""
+COARSE = 4.0
 QUIET = 0.75
 """So many of the parts of a staircase have no jump."""
 
@@ -124,26 +130,59 @@ def agrees_on_average(
     claimed: Claimed,
     apart: float,
     unit: float,
+    least: float = FINE,
 ) -> bool:
     """Whether the claim's average over the smallest step that shows a difference of ``apart`` is the slope over that step,
-    where such a step is large. ``unit`` is forward's noise as a share of its output."""
+    where such a step is larger than ``least``, or claims vary within it. ``unit`` is forward's noise as a share of its output."""
     measure = Measure.of(function, upstream)
     x = float(at[index])
     half = LOUD * 2 * max(unit, EPSILON) * measure.magnitude / apart
-    if not half > FINE or not np.isfinite(half):
+    if not np.isfinite(half):
         return False
+    varies = not half > least
+    half = max(half, UNITS * float(np.spacing(abs(x))))
     ends: Any = np.repeat(at[None], 2, axis=0)
     ends[(slice(None), *index)] = x - half, x + half
     change = measure.change(function.many(name, ends).outputs)
-    mine = []
-    for share in (np.arange(MIDPOINTS) + 0.5) / MIDPOINTS:
-        moved = at.copy()
-        moved[index] = x + half * (2 * share - 1)
-        found = claimed(moved)
-        if found is None or found.shape != at.shape or not np.isfinite(found[index]):
-            return False
-        mine.append(float(found[index]))
+    places = x + half * (2 * (np.arange(MIDPOINTS) + 0.5) / MIDPOINTS - 1)
+    few = np.arange(MIDPOINTS) % STRIDE == 0
+    mine: list[float] = []
+    for some in (places[few], places[~few]):
+        for place in some[some != x]:
+            moved = at.copy()
+            moved[index] = place
+            found = claimed(moved)
+            if found is None or found.shape != at.shape or not np.isfinite(found[index]):
+                return False
+            mine.append(float(found[index]))
+        if varies and np.std(mine) <= VARIED * _size(np.array(mine)):
+            return False  # A claim that is the same all around is held against forward elsewhere.
     return bool(abs(np.mean(mine) - (change[1] - change[0]) / (2 * half)) <= AVERAGED * apart)
+
+
+@np.errstate(all="ignore")
+def inner_spacing(function: Evaluable, name: str, at: Array, index: Index, upstream: Array) -> float:
+    """By how much ``sum(upstream * output)`` may be off since forward rounds inner numbers: the smallest jumps of those outputs
+    that stand still between jumps, where these are larger than rounding of the output itself; 0 where there are none.
+
+    No step that is smaller than from one jump to the next shows anything of what such an output does.
+    """
+    measure, x = Measure.of(function, upstream), float(at[index])
+    unit = max(EPSILON, 2 * float(getattr(function, "roundoff", 0.0)))
+    found = np.full(measure.base.size, np.inf)
+    for step in (abs(x) or 1.0) * SPREADS:
+        places: Any = np.repeat(at[None], PARTS + 1, axis=0)
+        places[(slice(None), *index)] = x + step * np.linspace(-1, 1, PARTS + 1)
+        outputs = function.many(name, places).outputs.reshape(PARTS + 1, -1)
+        outputs = outputs if measure.used is None else outputs[:, measure.used]
+        moves = np.abs(np.diff(outputs, axis=0))
+        still = moves == 0
+        alone = ~still[1:-1] & still[:-2] & still[2:]
+        stairs = (np.count_nonzero(alone, axis=0) >= JUMPS) & (2 * np.count_nonzero(still, axis=0) > PARTS)
+        jumps = np.min(np.where(alone, moves[1:-1], np.inf), axis=0)
+        stairs &= jumps > COARSE * unit * np.max(np.abs(outputs), axis=0)
+        found = np.where(stairs, np.fmin(found, jumps), found)
+    return float(np.sum(np.where(np.isfinite(found), np.abs(measure.upstream) * found, 0.0)))
 
 
 class _Beside:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import importlib
 import importlib.util
 import json
 import math
@@ -275,8 +276,7 @@ def run_objects(program: Program) -> Callable[[], list[float]]:
 
 
 def run_torch(program: Program) -> Callable[[], list[float]]:
-    import torch
-
+    torch = importlib.import_module("torch")
     torch.set_num_threads(1)
     functions = {"sin": torch.sin, "tanh": torch.tanh, "exp": torch.exp}
 
@@ -289,9 +289,7 @@ def run_torch(program: Program) -> Callable[[], list[float]]:
 
 
 def run_autograd(program: Program) -> Callable[[], list[float]]:
-    import autograd
-    import autograd.numpy as anp
-
+    autograd, anp = importlib.import_module("autograd"), importlib.import_module("autograd.numpy")
     functions = {"sin": anp.sin, "tanh": anp.tanh, "exp": anp.exp}
 
     def value(inputs: Any) -> Any:
@@ -371,12 +369,17 @@ def main() -> None:
                 run = contender.prepare(program)
                 found = run()
                 expected = expected or found
-                assert all(math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-12) for a, b in zip(found, expected, strict=True))
+                assert all(
+                    math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-12) for a, b in zip(found, expected, strict=True)
+                )
                 each = 1e6 * measured(run, size) / len(program)
                 reference = reference or each
                 row = {"shape": shape, "nodes": len(program), "what": contender.name, "microseconds": each}
                 rows.append({**row, "of_tape": each / reference})
-                print(f"{shape:6s} {len(program):9,d}  {contender.name:26s} {each:9.3f} {each / reference:8.2f}", flush=True)
+                print(
+                    f"{shape:6s} {len(program):9,d}  {contender.name:26s} {each:9.3f} {each / reference:8.2f}",
+                    flush=True,
+                )
                 del run
     size = max(options.sizes)
     for shape in PROGRAMS:

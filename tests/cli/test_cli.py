@@ -1,5 +1,6 @@
 """The group: help, what every failure becomes, and what it does not load."""
 
+import os
 import subprocess
 import sys
 
@@ -92,4 +93,19 @@ def test_help_loads_no_slow_library(arguments):
         "    print(sorted({'numpy', 'scipy', 'sympy', 'mpmath', 'rich'} & sys.modules.keys()))\n"
     )
     found = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_plain_eval_loads_nothing_that_it_does_not_need():
+    code = (
+        "import sys\n"
+        "from gradtool.cli import main\n"
+        "try:\n"
+        "    main(['eval', 'x*y', 'x=1', 'y=2', '--reference', 'numeric'])\n"
+        "except SystemExit:\n"
+        "    needless = 'scipy sympy rich matplotlib gradtool.textbook gradtool.charting gradtool.catalogue gradtool.targets'\n"
+        "    print(sorted(set(needless.split()) & sys.modules.keys()))\n"
+    )
+    environment = dict(os.environ)  # Without the COLUMNS that readline sets behind its back.
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert found.stdout.splitlines()[-1] == "[]"

@@ -56,6 +56,11 @@ def once(x):
     return x * x
 
 
+def noisy(x):
+    import random
+    return x * np.random.rand() * random.random()
+
+
 def leaves(x):
     raise SystemExit(3)
 
@@ -197,6 +202,12 @@ def test_a_module_that_raises(tmp_path):
 def test_a_diagnostic_says_in_which_line_it_is():
     found = run("net.py::mode", "x=1e308", "kind=big", "--fail-on", "GT102", exit_code=1)
     assert "GT102 error: n2 = 10*x (net.py:30)" in found.stdout
+
+
+def test_random_numbers_are_the_same_for_the_same_seed():
+    first, again = (run("net.py::noisy", "x=1", "--format", "concise") for _ in range(2))
+    assert first.stdout == again.stdout != run("net.py::noisy", "x=1", "--format", "concise", "--seed", "1").stdout
+    assert "note: the function draws random numbers" in first.stderr
 
 
 def test_only_the_result_is_on_standard_output(tmp_path):

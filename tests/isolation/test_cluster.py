@@ -26,19 +26,19 @@ pytestmark = pytest.mark.filterwarnings("default")  # Those of Dask are no affai
 
 HERE = Path(__file__).parent
 GOOD = """
-def {name}_forward(x):
-{first}
+def NAME_forward(x):
+    FIRST
     return x * x, x
-def {name}_backward(dout, cache):
+def NAME_backward(dout, cache):
     return 2 * cache * dout
 """
 WRONG = GOOD.replace("2 * cache", "-2 * cache")
 WORKER_PID = "int(open(f'/proc/{os.getppid()}/stat').read().rpartition(')')[2].split()[1])"
-"""Of the cluster's worker, in code of the user's: who started the process that started this one."""
+"""``WORKER`` in code of the user's, the cluster's worker: who started the process that started this one."""
 
 
-def target(name, first="    pass", text=GOOD):
-    return text.format(name=name, first=first)
+def target(name, first="pass", text=GOOD):
+    return text.replace("NAME", name).replace("FIRST", first).replace("WORKER", WORKER_PID)
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +84,10 @@ def untimed(finished):
 @needs_dask
 def test_the_report_is_that_of_this_machine(tasks, address):
     texts = {
-        "a": target("f", "    import time; time.sleep(0.02)") + target("g", text=WRONG),
+        "a": target("f", "import time; time.sleep(0.02)") + target("g", text=WRONG),
         "b": "raise ValueError('broken')\ndef f(): pass\n",
-        "c": target("f") + target("ends", "    import os; os._exit(3)") + target("g"),
-        "d": target("hangs", "    while True: pass") + "def h_forward(x, y):\n    raise TypeError\ndef h_backward(d, c): return d\n",
+        "c": target("f") + target("ends", "import os; os._exit(3)") + target("g"),
+        "d": target("hangs", "while True: pass") + "def h_forward(x, y):\n    raise TypeError\ndef h_backward(d, c): return d\n",
     }
     made, seen = tasks(**texts), []
     there = run(made, jobs=0, timeout=8, seed=3, scheduler=address, progress=lambda *what: seen.append(what))
@@ -104,7 +104,7 @@ def test_the_report_is_that_of_this_machine(tasks, address):
 @needs_dask
 @needs_proc
 def test_the_targets_of_one_file_are_dealt_out(tasks, address, tmp_path):
-    note = f"    import os; open({str(tmp_path / 'pids')!r}, 'a').write(f'{{{{{WORKER_PID}}}}}\\n')"
+    note = f"import os; open({str(tmp_path / 'pids')!r}, 'a').write(str(WORKER) + ' ')"
     found = run(tasks(a="".join(target(f"f{i}", note) for i in range(4))), jobs=0, scheduler=address)
     assert outcomes(found) == {f"a.py::f{i}": "OK" for i in range(4)}
     assert len(set((tmp_path / "pids").read_text().split())) == 2
@@ -122,15 +122,13 @@ def test_maxfail_ends_the_report_at_the_same_target(tasks, address):
 @needs_proc
 def test_a_worker_that_is_killed_costs_no_result(tasks, address, tmp_path):
     marker = tmp_path / "pid"
-    first = f"""
-    import os, time
+    sleeps = f"""import os, time
     if not os.path.exists({str(marker)!r}):
-        with open({str(marker) + "0"!r}, "w") as stream:
-            stream.write(str({WORKER_PID}))
-        os.rename({str(marker) + "0"!r}, {str(marker)!r})
+        with open("pid.new", "w") as stream:
+            stream.write(str(WORKER))
+        os.rename("pid.new", {str(marker)!r})
         time.sleep(60)"""
-    made = tasks(a=target("f") + target("slow", first.replace("{", "{{").replace("}", "}}")), b=target("g"), c=target("h"))
-    Path("a.py").write_text(Path("a.py").read_text().replace("{{", "{").replace("}}", "}"))
+    made = tasks(a=target("f") + target("slow", sleeps), b=target("g"), c=target("h"))
 
     def kill():
         until = time.monotonic() + 60
@@ -148,9 +146,9 @@ def test_a_worker_that_is_killed_costs_no_result(tasks, address, tmp_path):
 @needs_dask
 @needs_proc
 def test_a_target_that_ends_its_worker_each_time_is_an_error_of_that_target(tasks, address):
-    kills = "    import os, signal; os.kill(PID, signal.SIGKILL)"
-    text = (target("f") + target("kills", kills) + target("g")).replace("PID", WORKER_PID)
-    made = tasks(a=text, b=target("h"), c=kills.strip().replace("PID", WORKER_PID) + "\ndef f(): pass\n")
+    kills = "import os, signal; os.kill(WORKER, signal.SIGKILL)"
+    text = target("f") + target("kills", kills) + target("g")
+    made = tasks(a=text, b=target("h"), c=f"{kills}\ndef f(): pass\n".replace("WORKER", WORKER_PID))
     found = run(made, jobs=0, scheduler=address)
     assert outcomes(found) == {
         "a.py::f": "OK", "a.py::kills": "ERROR", "a.py::g": "OK", "b.py::h": "OK", "c.py": "ERROR",
@@ -164,8 +162,8 @@ def test_a_target_that_ends_its_worker_each_time_is_an_error_of_that_target(task
 @needs_proc
 def test_an_interrupt_ends_what_the_workers_are_at(tmp_path, address):
     marker = tmp_path / "pids"
-    hangs = f"    import os; open({str(marker)!r}, 'w').write(f'{{os.getpid()}} {{os.getppid()}}')\n    while True: pass"
-    (tmp_path / "hangs.py").write_text(target("f").replace("    pass", hangs))
+    hangs = f"import os; open({str(marker)!r}, 'w').write(f'{{os.getpid()}} {{os.getppid()}}')\n    while True: pass"
+    (tmp_path / "hangs.py").write_text(target("f", hangs))
     environment = {**os.environ, "PYTHONPATH": str(Path(gradtool.__file__).parent.parent)}
     process = subprocess.Popen(
         [sys.executable, "-m", "gradtool", "check", "hangs.py", "--scheduler", address],
@@ -188,7 +186,7 @@ def test_an_interrupt_ends_what_the_workers_are_at(tmp_path, address):
 @needs_dask
 def test_what_the_user_wrote_for_gradtool_and_does_not_do_ends_the_run(tasks, address):
     text = target("f").replace("(dout, cache):", "(dout, cache):  # gradtool: ignore")
-    with pytest.raises(MisuseError, match=r"^a\.py:5: "):
+    with pytest.raises(MisuseError, match=r"^a\.py:\d+: "):
         run(tasks(a=text), jobs=0, scheduler=address)
 
 

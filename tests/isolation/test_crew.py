@@ -76,6 +76,10 @@ def work(connection, task):
             continue
         if word == "slow":
             time.sleep(0.4)
+        if word == "meets":
+            until = time.monotonic() + 60
+            while len(pids.read_text().split()) < 2 and time.monotonic() < until:
+                time.sleep(0.05)
         result = TargetResult(one.id, "fake", word, word, Outcome.WRONG if word == "wrong" else Outcome.OK)
         if word == "foreign":
             result = replace(result, notes=(OfTheUser(),))
@@ -168,6 +172,34 @@ def test_a_module_that_can_be_imported_only_once(tasks):
     assert list(errors(found)) == ["f0.txt::exit", "f0.txt::a", "f0.txt::b"]
     assert "could not be imported again:\nTraceback: only once" in errors(found)["f0.txt::a"]
     assert outcomes(found)[-1] == ("f1.txt::c", "OK")
+
+
+def workers_of(task):
+    return len(task.path.with_suffix(".pids").read_text().split())
+
+
+def test_the_targets_of_one_file_are_shared_where_others_have_nothing_to_do(tasks):
+    made = tasks("meets a b wrong")
+    assert outcomes(run(made, jobs=2)) == [
+        ("f0.txt::meets", "OK"), ("f0.txt::a", "OK"), ("f0.txt::b", "OK"), ("f0.txt::wrong", "WRONG"),
+    ]  # fmt: skip
+    assert workers_of(made[0]) == 2
+
+
+def test_a_file_that_is_soon_done_has_one_worker(tasks):
+    made = tasks("a b c d")
+    run(made, jobs=4)
+    assert workers_of(made[0]) == 1
+
+
+def test_a_second_worker_that_fails_harms_nothing(tasks):
+    found = run(tasks("imports-once meets a b"), jobs=2)
+    assert [verdict for _, verdict in outcomes(found)] == ["OK"] * 4
+
+
+def test_a_second_worker_that_ends_costs_one_target(tasks):
+    found = run(tasks("meets exit a b"), jobs=2)
+    assert list(errors(found)) == ["f0.txt::exit"]
 
 
 def test_a_module_that_loses_targets_when_it_is_imported_again(tasks):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from gradtool.references.sampling import Entries, Field, FunctionEvaluable, Measure
+from gradtool.references.sampling import Entries, Field, FunctionEvaluable, Measure, Rungs
 
 
 def field(f: Callable[[Any], Any], x: Any) -> Field:
@@ -94,3 +94,37 @@ class TestMeasure:
         with np.errstate(all="ignore"):
             assert np.isnan(Measure.of(box, np.ones(2)).contract(outputs)[0]).all()
             assert np.isnan(Measure.of(box, np.array([1.0, 0.0])).contract(outputs)[0]).tolist() == [False, True]
+
+    @pytest.mark.parametrize("upstream", [[1.0, -3.0, 2.0], [1.0, 0.0, 2.0]])
+    def test_changed_entries_alone_are_measured_as_whole_outputs_are(self, upstream: list[float]) -> None:
+        class Changes(NamedTuple):
+            places: Any
+            value: Any
+            change: Any
+            same_piece: Any
+
+        box = FunctionEvaluable(lambda x: np.array([x, 2 * x, 1.0]), {"x": 1.0})
+        made = Measure.of(box, np.array(upstream))
+        outputs = np.array([[1.5, 2.0, -7.0], [4.0, 2.0, 1.5]])
+        places = np.array([[0, 2], [2, 0]])
+        value = np.array([[1.5, 1.5], [-7.0, 4.0]])
+        found = made.contract_changes(Changes(places, value, value - made_base(places), None))
+        for one, other in zip(found, made.contract(outputs), strict=True):
+            assert one == pytest.approx(other, rel=1e-13)
+
+
+def made_base(places: Any) -> Any:
+    return np.array([1.0, 2.0, 1.0])[places]
+
+
+class TestRungs:
+    def test_the_largest_steps_come_first_and_holes_last(self) -> None:
+        steps = np.array([[1.0, np.nan, 4.0, np.nan], [np.nan, 2.0, 8.0, np.nan]])
+        table = Rungs(*(steps * k for k in (1, 1, 2, 3, 4, 5))).in_order()
+        assert table.up_step.tolist() == [[4.0, 1.0], [8.0, 2.0]]
+        assert table.down.tolist() == [[12.0, 3.0], [24.0, 6.0]]
+
+    def test_tables_of_different_widths_are_stacked(self) -> None:
+        wide, narrow = (Rungs(*np.ones((6, 1, rungs))) for rungs in (3, 1))
+        both = Rungs.stacked([narrow, wide]).up
+        assert np.isnan(both).tolist() == [[False, True, True], [False, False, False]]

@@ -62,6 +62,14 @@ def test_a_gradient_that_jumps_or_bends_has_no_second_derivative(text, inputs):
     assert np.isinf(numeric.error).all()
 
 
+@pytest.mark.parametrize("text", ["huber(x, 0)", "smooth_l1(x, 0)", "huber(x, 0)^2 * 3"])
+def test_differences_on_the_smooth_side_of_a_bend_say_nothing(text):
+    """These have one slope at 1 and two second derivatives, of which the base point's own piece shows one."""
+    _, numeric = asked(text, x=1)
+    assert np.isinf(numeric.error).all()
+    assert np.isnan(numeric.value).all()
+
+
 def test_a_kink_that_hides_from_both_axes_is_found():
     assert asked("abs(x)*abs(y)", tied=False, x=0, y=0)[0].status == "ok"
     assert asked("abs(x)*abs(y)", tied=True, x=0, y=0)[0].kink.all()

@@ -119,6 +119,15 @@ def test_large_arrays_go_by_their_figures(make):
     assert len(data(rendered(result, max_elements=None))["graph"]["nodes"][0]["value"]) == 2000
 
 
+def test_what_is_said_of_paths_that_are_not_listed(make):
+    found = replace(PATHS[0], count=3**20_000, rest=1.5, cancellation=0.25, proven=False)
+    text = rendered(make.graph(make.first_example(), paths=(found,)))
+    assert "about 10^9542 other paths, together 1.5<" in text
+    assert "it is not proven that no other path is larger<" in text
+    assert "|sum| is 25 % of the sum" in text
+    assert "no path from the output" in rendered(make.graph(make.first_example(), paths=(replace(found, paths=()),)))
+
+
 def test_the_same_bytes_twice(make):
     assert rendered(make.hostile_graph()) == rendered(make.hostile_graph())
 

@@ -10,34 +10,34 @@ from gradtool.report.graph_mermaid import CLASSES, MOST_EDGES, render_graph
 from gradtool.results import EdgeResult, Verdict
 
 FIRST_EXAMPLE = """\
-flowchart BT
+flowchart TB
   %% (x+y)*max(y,z) = 6
   %% ↑ gradient that arrives at a node
   %% × local derivative → gradient sent down
-  n0["x<br/>= 1<br/>↑ 2<br/>OK"]:::input
-  n1["y<br/>= 2<br/>↑ 5<br/>OK"]:::input
-  n2["z<br/>= 0<br/>↑ 0<br/>OK"]:::input
-  n3["n3  x+y<br/>= 3<br/>↑ 2"]
-  n4["n4  max(y,z)<br/>= 2<br/>↑ 3"]
   n5["n5  (x+y)#42;max(y,z)<br/>= 6<br/>↑ 1"]:::output
-  n0 --> n3
-  n3 -. "× 1 → 2" .-> n0
-  n1 --> n3
-  n3 -. "× 1 → 2" .-> n1
-  n1 --> n4
-  n4 -. "× 1 → 3" .-> n1
-  n2 --> n4
-  n4 -. "× 0 → 0" .-> n2
-  n3 --> n5
-  n5 -. "× 2 → 2" .-> n3
+  n4["n4  max(y,z)<br/>= 2<br/>↑ 3"]
+  n3["n3  x+y<br/>= 3<br/>↑ 2"]
+  n2["z<br/>= 0<br/>↑ 0<br/>OK"]:::input
+  n1["y<br/>= 2<br/>↑ 5<br/>OK"]:::input
+  n0["x<br/>= 1<br/>↑ 2<br/>OK"]:::input
   n4 --> n5
   n5 -. "× 3 → 3" .-> n4
+  n3 --> n5
+  n5 -. "× 2 → 2" .-> n3
+  n2 --> n4
+  n4 -. "× 0 → 0" .-> n2
+  n1 --> n4
+  n4 -. "× 1 → 3" .-> n1
+  n1 --> n3
+  n3 -. "× 1 → 2" .-> n1
+  n0 --> n3
+  n3 -. "× 1 → 2" .-> n0
   classDef input stroke-width:2px
   classDef constant stroke-dasharray:2 2
   classDef output stroke-width:3px
   classDef wrong stroke:#cf222e,stroke-width:3px
   classDef beyond stroke-dasharray:2 2
-  linkStyle 7 stroke:#8c959f
+  linkStyle 5 stroke:#8c959f
 """
 
 NODE = re.compile(r'  n\d+(above|below)?(\["[^"\n]*"\]|\(\["[^"\n]*"\]\))(:::\w+)?')
@@ -75,7 +75,7 @@ def test_what_would_be_markup_goes_by_its_number(make, name, shown):
 
 def test_hostile_text_stays_within_its_quotes(make):
     lines = rendered(make.hostile_graph()).splitlines()
-    assert lines[0] == "flowchart BT"
+    assert lines[0] == "flowchart TB"
     body = [line for line in lines[1:] if not re.match(r"  (%% [^{}]*$|classDef |linkStyle [\d,]+ stroke)", line)]
     assert [line for line in body if not NODE.fullmatch(line) and not EDGE.fullmatch(line)] == []
     assert sum(bool(EDGE.fullmatch(line)) for line in body) == 2 * (len(make.hostile_graph().shown) - 1)
@@ -106,6 +106,6 @@ def test_wrong_inputs_and_constants(make):
     text = rendered(make.graph(make.result([make.input("x", verdict=Verdict.WRONG)], nodes)))
     assert '["x<br/>= 1<br/>↑ 1<br/>WRONG"]:::wrong\n' in text
     assert 'n1["2"]:::constant\n' in text
-    assert "n1 --> n2\n" in text
+    assert "  n1 --> n2\n  n2 ~~~ n1\n" in text
     assert "-.-> n1" not in text
     assert "".join(f"  {line}\n" for line in CLASSES.split("\n")) in text

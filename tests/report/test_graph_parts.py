@@ -102,7 +102,9 @@ def test_of_a_large_graph_the_nearest_part(make):
     assert nearest(apart, 4) == (0, 1, 2, 3)
 
 
-@pytest.mark.parametrize(("shown", "around", "centre"), [((0, 1, 2, 3, 4, 5), None, 5), ((1, 4), 1, 1), ((1, 4), None, 4)])
+@pytest.mark.parametrize(
+    ("shown", "around", "centre"), [((0, 1, 2, 3, 4, 5), None, 5), ((1, 4), 1, 1), ((1, 4), None, 4)]
+)
 def test_where_to_look_first(make, shown, around, centre):
     assert GraphParts(make.graph(make.first_example(), shown=shown, around=around), Page()).centre == centre
 

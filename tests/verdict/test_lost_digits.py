@@ -5,6 +5,7 @@ from gradtool.references.sampling import FunctionEvaluable
 from gradtool.verdict.lost_digits import (
     absorbs_small_steps,
     agrees_on_average,
+    inner_spacing,
     loses_its_digits,
     stands_still,
     varies_on_smaller_scales,
@@ -79,6 +80,66 @@ def test_where_forward_is_exact_no_average_is_taken():
     at = np.array([1.0001])
     f = evaluable(lambda x: np.maximum(x, 1).sum(), at)
     assert not agrees_on_average(f, "x", at, (0,), np.ones(()), lambda x: (x > 1) * 1.0, 1e-8, 0.0)
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def shares(x):
+    e = np.exp(np.concatenate((np.zeros(3), 1 / x)) - 1 / x)
+    return e / e.sum()
+
+
+UPSTREAM = np.array([0.3, -1.1, 0.7, 1.4])
+
+
+def shares_backward(x):
+    s = shares(x)
+    u = 50 * UPSTREAM * np.cos(50 * s)
+    return -s[3] * ((u[3] - u[:3]) @ s[:3]) / x**2
+
+
+@pytest.mark.parametrize(("factor", "agrees"), [(1, True), (-1, False), (2, False), (0.5, False), (0, False)])
+@pytest.mark.parametrize("x", [0.0277073, 0.028, 0.03])
+def test_a_share_that_is_nearly_one_moves_by_jumps(x, factor, agrees):
+    at = np.array([x])
+    f = evaluable(lambda x: np.sin(50 * shares(x)), at)
+    spacing = inner_spacing(f, "x", at, (0,), UPSTREAM)
+    assert 1.4 * 50 * 2**-53 * 0.9 < spacing < 1.4 * 50 * 2**-52
+    s = shares(at)
+    seen = s[3] * 50 * (UPSTREAM[:3] * np.cos(50 * s[:3])) @ s[:3] / x**2  # Without what moves by jumps.
+    apart, unit = (
+        abs(factor * shares_backward(at)[0] - seen),
+        spacing / float(np.abs(UPSTREAM) @ np.abs(np.sin(50 * s))),
+    )
+    assert agrees_on_average(
+        f, "x", at, (0,), UPSTREAM, lambda x: factor * shares_backward(x), apart, unit, least=0.0
+    ) is agrees  # fmt: skip
+
+
+@pytest.mark.parametrize(("function", "spacing"), [
+    (lambda x: (1e8 + x) - 1e8, 2.0**-26),
+    (lambda x: np.sin(np.float32(x)).astype(float), 2.0**-29),
+    (lambda x: np.floor(1e5 * x), 1.0),
+    (lambda x: np.maximum(x - 0.03, 0), 0.0),
+    (lambda x: np.floor(100 * x), 0.0),
+    (lambda x: 1e8 + np.sin(x), 0.0),
+    (np.sin, 0.0),
+])  # fmt: skip
+def test_jumps_are_larger_than_rounding_of_the_output(function, spacing):
+    at = np.array([0.0277])
+    assert inner_spacing(evaluable(lambda x: function(x).sum(), at), "x", at, (0,), np.ones(())) == spacing
+
+
+@pytest.mark.parametrize(("backward", "agrees"), [
+    (lambda x: 3 * x**2 * np.cos(x**3), True),
+    (lambda x: np.full(1, 4e14), False),
+    (lambda x: 3 * x**2, False),
+    (lambda x: np.where(x == 1.1535041e7, 4e14, 0.0), False),
+    (lambda x: 3 * x**2 * np.cos(x**3) + 4e14, False),
+])  # fmt: skip
+def test_waves_between_neighbouring_numbers_are_met_on_average(backward, agrees):
+    at = np.array([1.1535041e7])
+    f = evaluable(lambda x: (1e19 + np.sin(x**3)).sum(), at)
+    assert agrees_on_average(f, "x", at, (0,), np.ones(()), backward, 4e14, 2 * f.roundoff) is agrees
 
 
 def waves(x):
