@@ -100,15 +100,15 @@ def _labels(graph: Graph) -> dict[int, str]:
     """What every node but constants is called: by its name where no other has it, else ``n4`` (``n4_`` where that is the name of
     another); the output ``f``."""
     uses: dict[str, int] = {}
-    for name in graph.names.values():
-        uses[name] = uses.get(name, 0) + 1
+    for used in graph.names.values():
+        uses[used] = uses.get(used, 0) + 1
     labels = {}
     for i, operation in enumerate(graph.operations):
         name = graph.names.get(i)
         if name is not None and uses[name] == 1:
             labels[i] = name
         elif operation != CONSTANT:
-            labels[i] = next(label for k in count() if (label := f"n{i}{'_' * k}") not in uses)
+            labels[i] = next(free for free in (f"n{i}{'_' * k}" for k in count()) if free not in uses)
     if (
         graph.output not in graph.names
         and OUTPUT not in uses

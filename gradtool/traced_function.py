@@ -30,8 +30,9 @@ def trace(
     meant, from 0 on; left out, it is the first. Nodes are named after the local variables that hold them, and ``Graph.places``
     says in which file and line each of them stands. ``title`` is what results are headed with; left out, it is the call.
 
-    The function is run several times, on copies of the inputs. Raises ``Untraceable`` where it does something that is no operation
-    of gradtool, with the place, or raises; ``TypeError`` where the inputs are not its parameters.
+    The function is run several times, on copies of the inputs. Raises ``Untraceable`` where it does something that is no
+    operation of gradtool, with the place; ``FunctionRaised``, which is one, where the function raises as it is; ``TypeError``
+    where the inputs are not its parameters.
     """
     given = {name: _argument(value) for name, value in inputs.items()}
     by_keyword = _binds(function, given)
@@ -54,7 +55,9 @@ def trace(
     graph.title = title or f"{getattr(function, '__qualname__', type(function).__name__)}({', '.join(given)})"
     graph.notes.extend(_notes(graph, chosen, output))
     if traced.random:
-        graph.notes.append("the function draws random numbers: those of one run are constants here (--seed: those of another)")
+        graph.notes.append(
+            "the function draws random numbers: those of one run are constants here (--seed: those of another)"
+        )
     return graph
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import time
 
 import numpy as np
 import pytest
@@ -345,12 +344,11 @@ def test_inputs_that_are_not_finite_are_never_wrong(program, x):
         ("max(x) + sum(relu(x))", {"x": (20_000,)}),
     ],
 )
-def test_large_inputs_are_decided_in_seconds(program, shapes):
+def test_large_inputs_are_decided_in_few_evaluations(program, shapes):
     rng = np.random.default_rng(3)
     inputs = {name: rng.normal(size=shape) for name, shape in shapes.items()}
-    start = time.perf_counter()
     result = gradtool.evaluate(gradtool.parse(program), inputs, references=["numeric"])
-    assert time.perf_counter() - start < 30
+    assert sum(given.numeric.evaluations for given in result.inputs) < 20_000
     assert result.verdict is Verdict.OK, [i.reason for i in result.inputs]
 
 

@@ -179,6 +179,8 @@ def show(
     """Write the result where it is wanted; the exit code comes back."""
     code = of_evaluation(result, strict=showing.strict, fail_on=options.diagnostic_codes(showing.fail_on))
     with telling():
+        if showing.format_name == "concise" and (result.charts or result.walk is not None):
+            click.echo("note: --format concise has no place for charts and steps; --format table shows them", err=True)
         tell_notes(result, notes, tell_seed=showing.format_name != "table")  # The table says it itself.
     with writing():
         page = make_page(sys.stdout, showing.color, os.environ, full=showing.full, max_elements=showing.max_elements)

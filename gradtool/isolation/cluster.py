@@ -14,8 +14,9 @@ import itertools
 import logging
 import os
 import threading
+import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
@@ -28,8 +29,10 @@ from gradtool.isolation.outpost import Errand, Findings, check_there, packed, un
 
 CONNECT = 5.0
 """Seconds in which a scheduler has to answer."""
-WORKERS = 20.0
+WORKERS = 30.0
 """Seconds in which a cluster without workers has to have one."""
+LOOK = 1.0
+"""Seconds between two looks at whether it has."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +54,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The workers that ran a task were lost, or the outpost was; ``why`` says how."""
+    """The workers that ran a task were lost, or the outpost was, or what it found; ``why`` says how."""
 
     why: str
 
@@ -73,13 +76,15 @@ def work_off(ledger: Ledger, address: str, jobs: int, timeout: float) -> None:
 @contextlib.contextmanager
 def _quiet(name: str) -> Iterator[None]:
     """What goes wrong with the cluster is said once, in a message of ours."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
+    there = [one for key, one in logging.root.manager.loggerDict.items() if key.partition(".")[0] == name]
+    speaking = [one for one in there if isinstance(one, logging.Logger) and not one.disabled]
+    for logger in speaking:
+        logger.disabled = True
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger in speaking:
+            logger.disabled = False
 
 
 @contextlib.contextmanager
@@ -148,14 +153,17 @@ class _Cluster:
 
     def _do(self, parts: Sequence[Part]) -> list[tuple[Part, Lost]]:
         """Have these done, as many at a time as there are slots; those that were lost come back."""
-        lost = []
-        for part, found in self._answers(parts):
-            if isinstance(found, Lost):
-                lost.append((part, found))
-            else:
-                self._enter(part, found)
-            if self.ledger.has_failed_enough():
-                return []
+        lost: list[tuple[Part, Lost]] = []
+        if self.ledger.has_failed_enough():
+            return lost
+        with contextlib.closing(self._answers(parts)) as answers:
+            for part, found in answers:
+                if isinstance(found, Lost):
+                    lost.append((part, found))
+                else:
+                    self._enter(part, found)
+                if self.ledger.has_failed_enough():
+                    return []
         return lost
 
     def _alone(self, part: Part) -> None:
@@ -165,7 +173,7 @@ class _Cluster:
             for _, lost in self._do([Part(file, frozenset())]):
                 self.ledger.not_imported(file, f"on import of the module: {lost.why}")
         for one in file.remaining():
-            if part.is_of(one.id) and not self.ledger.has_failed_enough():
+            if part.is_of(one.id):
                 for _, lost in self._do([Part(file, frozenset({one.id}))]):
                     self.ledger.record(file, one.id, file.error(one, lost.why))
 
@@ -192,7 +200,7 @@ class _Cluster:
 
     # Through joblib ---------------------------------------------------------------------------------------------------
 
-    def _answers(self, parts: Sequence[Part]) -> Iterator[tuple[Part, Findings | Lost]]:
+    def _answers(self, parts: Sequence[Part]) -> Generator[tuple[Part, Findings | Lost], None, None]:
         """What comes of the parts, as it comes."""
         if not parts:
             return
@@ -205,10 +213,10 @@ class _Cluster:
             )
             for number, part in numbered.items()
         ]
-        with self.joblib.parallel_config(backend=_backend(self.client), n_jobs=-1):
-            parallel = self.joblib.Parallel(
-                batch_size=1, pre_dispatch=self.at_once, return_as="generator_unordered"
-            )
+        backend, ended = _backend(self.client), threading.Event()
+        threading.Thread(target=self._watch, args=(backend, ended), daemon=True, name="gradtool: any workers?").start()
+        with self.joblib.parallel_config(backend=backend, n_jobs=-1):
+            parallel = self.joblib.Parallel(batch_size=1, pre_dispatch=self.at_once, return_as="generator_unordered")
             answers = parallel(calls)
         try:
             for number, kind, answer in answers:
@@ -218,14 +226,30 @@ class _Cluster:
                 yield part, self._understood(kind, answer)
                 self._show(part.file.task.display)
         finally:
+            ended.set()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # That there are answers which nobody waits for.
                 answers.close()
 
+    def _watch(self, backend: Any, ended: threading.Event) -> None:
+        """Give everything up where the cluster has lost all of its workers, or its scheduler: Dask would wait for ever."""
+        seen = time.monotonic()
+        while not ended.wait(LOOK):
+            # It raises where the client is closed, or tries to reach the scheduler again.
+            with contextlib.suppress(OSError, RuntimeError):
+                if self.client.ncores():
+                    seen = time.monotonic()
+            if time.monotonic() - seen > WORKERS:
+                backend.give_up(ClusterError(f"the cluster has had no worker for {WORKERS:g} s"))
+                return
+
     def _understood(self, kind: str, answer: Any) -> Findings | Lost:
         """An answer. Raises ``ClusterError`` where the cluster cannot do what is asked of it."""
         if kind == "findings":
-            found: Findings = unpacked(answer)
+            try:
+                found: Findings = unpacked(answer)
+            except Exception as error:  # What came cannot be rebuilt here, such as an object of the user's.
+                return Lost(f"the result cannot be handed over: {type(error).__name__}: {error}")
             return found
         if kind == "lost":
             return Lost(f"the process beside the cluster's worker is gone: {answer.decode()}")
@@ -235,6 +259,10 @@ class _Cluster:
             )
         if type(answer).__name__ == "KilledWorker":
             return Lost(f"each of the {answer.allowed_failures + 1} workers of the cluster that ran it was lost")
+        if isinstance(answer, ClusterError):
+            raise answer
+        if "Cancelled" in type(answer).__name__:
+            raise ClusterError("the connection to the cluster was lost")
         said = str(answer).splitlines()
         raise ClusterError(
             "the cluster cannot do it (gradtool and joblib have to be installed on its workers and its scheduler): "
@@ -269,9 +297,18 @@ def _backend(client: Any) -> Any:
     base: Any = import_module("joblib._dask").DaskDistributedBackend
 
     class Backend(base):  # type: ignore[misc]
+        def __init__(self, **more: Any) -> None:
+            super().__init__(**more)
+            self.open: dict[int, Callable[[Any], None]] = {}
+
+        def give_up(self, error: ClusterError) -> None:
+            """Answer all that is open with this error."""
+            for answered in list(self.open.values()):
+                answered(error)
+
         def effective_n_jobs(self, n_jobs: int) -> int:
             """At least two: with one joblib would do it all here, not on the cluster."""
-            return max(2, super().effective_n_jobs(n_jobs))
+            return max(2, int(super().effective_n_jobs(n_jobs)))
 
         def submit(self, func: Any, callback: Any = None) -> Any:
             """As joblib does it, since 1.5 by this name."""
@@ -281,19 +318,20 @@ def _backend(client: Any) -> Any:
             """The same, as joblib 1.4 has it."""
             return self._answered_always(super().apply_async, func, callback)
 
-        @staticmethod
-        def _answered_always(submit: Any, func: Any, callback: Any) -> Any:
-            """Where Dask itself gives a task up (its workers were lost), joblib tells nobody and waits for ever: that is an answer
-            as well."""
+        def _answered_always(self, submit: Any, func: Any, callback: Any) -> Any:
+            """Where Dask itself gives a task up (its workers were lost), joblib tells nobody and waits for ever: that is an
+            answer as well."""
             ((_, (number, *_), _),) = func.items
 
             def answered(out: Any) -> None:
-                callback([(number, "given up", out)] if isinstance(out, BaseException) else out)
+                if self.open.pop(number, None) is not None:
+                    callback([(number, "given up", out)] if isinstance(out, BaseException) else out)
 
             def given_up(future: Any) -> None:
                 if future.exception() is not None:
                     answered(future.exception())
 
+            self.open[number] = answered
             future = submit(func, answered)
             future.add_done_callback(given_up)
             return future

@@ -89,7 +89,9 @@ def check_there(number: int, errand: bytes, topic: str, version: str) -> tuple[i
     return (number, "lost", why.encode()) if found is None else (number, "findings", found)
 
 
-def errand_done(errand: bytes, is_wanted: Callable[[], bool], tell: Callable[[bytes], None]) -> tuple[bytes | None, str]:
+def errand_done(
+    errand: bytes, is_wanted: Callable[[], bool], tell: Callable[[bytes], None]
+) -> tuple[bytes | None, str]:
     """What an outpost found, packed; or None and how it ended. ``tell`` gets how far it is, as JSON."""
     # Not a process of multiprocessing: those of Dask may not have children of that kind.
     paths = [path or os.getcwd() for path in sys.path]

@@ -272,7 +272,7 @@ class _Search:
             usual = Rungs.holes(self.count)
             opened = []
             for (lines, table), found in zip(lots, entered, strict=True):
-                usual.put(lines, _typical(table))
+                usual.put(lines, _typical(table, searched=False))
                 still = self.open(found)
                 opened.append((lines[still], table.take(still)))
             open_ = np.concatenate([lines for lines, _ in opened])
@@ -283,7 +283,7 @@ class _Search:
                 table = table.with_more(self.sample(open_, self.scan(open_, table)))
                 for _ in range(3):
                     table = table.with_more(self.sample(open_, self.ladder(table)))
-                    usual.put(open_, _typical(table))
+                    usual.put(open_, _typical(table, searched=True))
                     still = self.open(self.enter(open_, table, last=True))
                     open_, table = open_[still], table.take(still)
                     kept = self.affordable(open_, 24)
@@ -453,16 +453,22 @@ class _Search:
         return (poor | own | wants) & ~done
 
 
-def _typical(table: Rungs) -> Rungs:
-    """One pair of samples of each line: the third, or where a side of that is missing the one whose slope is least in doubt."""
+def _typical(table: Rungs, searched: bool) -> Rungs:
+    """One pair of samples of each line: the third; where a side of that is missing, or other scales had to be ``searched``, the
+    one that leaves the slope least in doubt, be it on one side."""
     lines, rungs = table.up.shape
     if not rungs:
         return Rungs.holes(lines)
     column = np.full(lines, min(2, rungs - 1))
     rows = np.arange(lines)
-    missing = rows[~np.isfinite(table.up[rows, column] - table.down[rows, column])]
+    if not searched:
+        missing = rows[~np.isfinite(table.up[rows, column] - table.down[rows, column])]
+    else:
+        missing = rows
     if len(missing):
-        column[missing] = np.argmin(doubt(central(table.take(missing))[0]), axis=1)
+        part, nothing = table.take(missing), np.zeros(len(missing))
+        series = (central(part)[0], one_sided(part, True, nothing), one_sided(part, False, nothing))
+        column[missing] = np.argmin(np.minimum.reduce([doubt(one) for one in series]), axis=1)
     return Rungs(*(values[rows, column] for values in table.columns()))
 
 
@@ -515,9 +521,9 @@ def _unsettled(now: Slopes, series: Series, drifts: Mask) -> None:
     if not len(rows):
         return
     h, d, r = series.step[rows], series.slope[rows], series.bound[rows]
-    columns, _ = last_valid(np.isfinite(d), min(6, d.shape[1]))
-    moves = np.abs(np.diff(np.take_along_axis(d, columns, axis=1), axis=1))
-    seen = 4 * np.fmax.reduce(moves * np.take_along_axis(h, columns, axis=1)[:, 1:], axis=1, initial=0.0)
+    tail, widths = last_valid(np.isfinite(d), min(6, d.shape[1]), d, h)
+    moves = np.abs(np.diff(tail, axis=1))
+    seen = 4 * np.fmax.reduce(moves * widths[:, 1:], axis=1, initial=0.0)
     again = extrapolate(Series(h, d, r + 2 * seen[:, None] / h, 2))
     now.value[rows], now.error[rows] = again.value, again.error
     now.error[rows[drifts[rows]]] = np.inf

@@ -146,7 +146,7 @@ def _settled(problem: Problem, places: Sequence[tuple[str, int]], tied: bool) ->
             largest = float(np.max(sizes, initial=0.0, where=np.isfinite(sizes) & ~jump))
             settled = (apart + found.noise <= np.maximum(SETTLED * np.maximum(sizes, largest), floor)) & ~jump
             # What shrinks with the step has the limit 0, unless more digits say otherwise.
-            shrinks = (sizes <= 2.0**-30 * np.abs(before.value)) & ~jump
+            shrinks = (sizes <= 2.0**-30 * np.abs(before.value)) & ~jump & np.isfinite(sizes)
         if settled.all() or problem.count * size > DOUBT:
             break
         before = found

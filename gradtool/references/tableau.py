@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradtool.references.sampling import EPSILON, TINY, Array, Integers, Mask, Rungs
+from gradtool.references.sampling import EPSILON, TINY, Array, Mask, Rungs
 
 DEPTH = 6
+IN_CACHE = 2000
+"""Lines whose tableaux are worked on at a time."""
 SAFETY = 6.0
 """Covers the whole error of a series that converges as slowly as the fourth root of the step."""
 UNSEEN = 5e-7
@@ -83,7 +85,6 @@ def change_of(values: Array) -> Array:
     return result
 
 
-@np.errstate(all="ignore")
 def extrapolate(
     series: Series, natural: Array | None = None, ordinary: Array | None = None, depth: int = DEPTH
 ) -> Limits:
@@ -96,6 +97,21 @@ def extrapolate(
     slope over a large step, and that is not its derivative. ``natural`` is the slope that the function's size would
     suggest: what a slope of 0 over large steps may hide is a share of that.
     """
+    lines = len(series.step)
+    with np.errstate(all="ignore"):
+        if lines <= IN_CACHE:
+            return _extrapolate(series, natural, ordinary, depth)
+        parts = []
+        for start in range(0, lines, IN_CACHE):
+            some = slice(start, start + IN_CACHE)
+            part = Series(series.step[some], series.slope[some], series.bound[some], series.power)
+            size, usual = (None if a is None else a[some] for a in (natural, ordinary))
+            parts.append(_extrapolate(part, size, usual, depth))
+        names = ("value", "error", "noise", "settled", "grows", "drifts")
+        return Limits(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def _extrapolate(series: Series, natural: Array | None, ordinary: Array | None, depth: int) -> Limits:
     h, d, r = series.step, series.slope, series.bound
     count, rungs = d.shape
     value, noise = np.full(count, np.nan), np.full(count, np.nan)
@@ -167,22 +183,22 @@ def _slowed(change: Array, noise: Array) -> Array:
     return np.where(np.isnan(factor), 1.0, factor) * change
 
 
-def last_valid(valid: Mask, how_many: int) -> tuple[Integers, Mask]:
-    """Columns of the last ``how_many`` valid rungs of each line, smallest step last, and whether there are so many."""
+def last_valid(valid: Mask, how_many: int, *arrays: Array) -> tuple[Array, ...]:
+    """The last ``how_many`` valid rungs of each line of the ``arrays``, smallest step last; of a line that has fewer, some
+    that are not valid come first."""
     if valid.all():
-        rungs = valid.shape[1]
-        order = np.broadcast_to(np.arange(max(0, rungs - how_many), rungs), (len(valid), min(how_many, rungs)))
-        return order, np.full(len(valid), rungs >= how_many)
+        first = max(0, valid.shape[1] - how_many)
+        return tuple(array[:, first:] for array in arrays)
     order = np.argsort(valid, axis=1, kind="stable")[:, -how_many:]
-    return order, np.count_nonzero(valid, axis=1) >= how_many
+    return tuple(np.take_along_axis(array, order, axis=1) for array in arrays)
 
 
 def _tail(series: Series) -> tuple[Mask, Mask, Mask]:
     """``(settled, grows, drifts)``: do the smallest steps agree within rounding or come closer together; do the slopes
     grow without limit; do they still move in one direction."""
     valid = np.isfinite(series.slope)
-    columns, enough = last_valid(valid, min(5, valid.shape[1]))
-    h, d, r = (np.take_along_axis(a, columns, axis=1) for a in (series.step, series.slope, series.bound))
+    seen, wanted = np.count_nonzero(valid, axis=1), min(5, valid.shape[1])
+    h, d, r = last_valid(valid, wanted, series.step, series.slope, series.bound)
     if d.shape[1] < 3:
         return np.zeros(len(d), dtype=bool), np.zeros(len(d), dtype=bool), np.zeros(len(d), dtype=bool)
     moves = np.diff(d, axis=1)
@@ -192,10 +208,10 @@ def _tail(series: Series) -> tuple[Mask, Mask, Mask]:
     # Slopes without any meaning fall once in a while: three times in a row they hardly do.
     calm = falls | (quiet[:, 1:] & quiet[:, :-1])
     settled = np.asarray(calm[:, -3:].all(axis=1) | quiet[:, -2:].all(axis=1))
-    some = np.count_nonzero(valid, axis=1) >= min(3, valid.shape[1])
+    some = seen >= min(3, valid.shape[1])
     growth = (h[:, :-1] / h[:, 1:]) ** 0.05
     same = (np.sign(d) == np.sign(d[:, -1:])).all(axis=1)
-    grows = enough & same & (np.abs(d) > 4 * r).all(axis=1) & ~quiet.any(axis=1)
+    grows = (seen >= wanted) & same & (np.abs(d) > 4 * r).all(axis=1) & ~quiet.any(axis=1)
     grows &= (np.abs(d[:, 1:]) >= growth * np.abs(d[:, :-1])).all(axis=1)
     drifts = _drifts(series)
     return settled & some & ~grows & ~drifts, grows, drifts
@@ -203,21 +219,27 @@ def _tail(series: Series) -> tuple[Mask, Mask, Mask]:
 
 def _drifts(series: Series) -> Mask:
     """Whether the slopes move on in one direction, no slower with each step, for as long as rounding lets one see."""
-    order = np.argsort(np.isfinite(series.slope), axis=1, kind="stable")
-    h, d, r = (np.take_along_axis(a, order, axis=1) for a in (series.step, series.slope, series.bound))
+    valid = np.isfinite(series.slope)
+    found = np.zeros(len(valid), dtype=bool)
+    if valid.shape[1] < 5:
+        return found
+    h, d, r = last_valid(valid, valid.shape[1], series.step, series.slope, series.bound)
     moves, limit = np.diff(d, axis=1), 4 * (r[:, 1:] + r[:, :-1])
     loud = np.abs(moves) > limit
-    columns, enough = last_valid(loud, 4)
-    if columns.shape[1] < 4:
-        return np.zeros(len(d), dtype=bool)
+    rows = np.nonzero(np.count_nonzero(loud, axis=1) >= 4)[0]
+    if not len(rows):
+        return found
+    if len(rows) < len(found):
+        h, moves, limit, loud = h[rows], moves[rows], limit[rows], loud[rows]
     # A step may be half of the one before or a millionth: what counts is the move an octave.
-    pace = np.take_along_axis(moves / np.log2(h[:, :-1] / h[:, 1:]), columns, axis=1)
+    places = np.broadcast_to(np.arange(float(moves.shape[1])), moves.shape)
+    pace, sizes, places = last_valid(loud, 4, moves / np.log2(h[:, :-1] / h[:, 1:]), np.abs(moves), places)
     steady = (np.abs(pace[:, 1:]) >= 0.95 * np.abs(pace[:, :-1])).all(axis=1)
     one_way = (np.sign(pace) == np.sign(pace[:, -1:])).all(axis=1)
-    last = np.take_along_axis(np.abs(moves), columns[:, -1:], axis=1)
-    later = np.arange(moves.shape[1]) > columns[:, -1:]
-    stopped = (later & ~loud & (limit < 0.5 * last)).any(axis=1)
-    return np.asarray(enough & steady & one_way & ~stopped)
+    later = np.arange(moves.shape[1]) > places[:, -1:]
+    stopped = (later & ~loud & (limit < 0.5 * sizes[:, -1:])).any(axis=1)
+    found[rows] = steady & one_way & ~stopped
+    return found
 
 
 def bent_at(step: Array, bend: Array, noise: Array, base_bound: Array) -> Mask:
@@ -229,11 +251,9 @@ def bent_at(step: Array, bend: Array, noise: Array, base_bound: Array) -> Mask:
     if bend.shape[1] < 3:
         return np.zeros(len(bend), dtype=bool)
     h, j, r = step, bend, noise + 2 * base_bound[:, None] / step
-    enough = np.ones(len(bend), dtype=bool)
-    if bend.shape[1] > 3 or not valid.all():
-        columns, enough = last_valid(valid, 3)
-        h, j, r = (np.take_along_axis(a, columns, axis=1) for a in (h, j, r))
+    enough = np.count_nonzero(valid, axis=1) >= 3
+    h, j, r = last_valid(valid, 3, h, j, r)
     ratio = h[:, 1:] / h[:, :-1]
     rest = np.abs(j[:, 1:] - j[:, :-1] * ratio)
     limit = r[:, 1:] + r[:, :-1] * ratio
-    return enough & (rest[:, 1] > limit[:, 1]) & (rest[:, 1] > 0.35 * rest[:, 0])
+    return np.asarray(enough & (rest[:, 1] > limit[:, 1]) & (rest[:, 1] > 0.35 * rest[:, 0]))

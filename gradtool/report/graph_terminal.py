@@ -47,12 +47,14 @@ def graph_blocks(result: GraphResult, page: Page) -> Iterator[Block]:
     yield from title_lines(evaluation, page.full)
     yield Line()
     yield from drawing.lines()
-    yield Line()
-    for note in drawing.notes():
+    notes = list(drawing.notes())
+    if notes:
+        yield Line()
+    for note in notes:
         yield from wrapped(note, page.width)
     for paths in result.paths:
         yield Line()
-        yield from _paths(paths, evaluation, drawing)
+        yield from _paths(paths, evaluation, drawing, page.width)
     if evaluation.references:
         yield from remark_lines(evaluation, page.full)
     yield from _diagnostics(result, page)
@@ -80,13 +82,13 @@ def _diagnostics(result: GraphResult, page: Page) -> Iterator[Line]:
 # Paths -------------------------------------------------------------------------------------------------------------
 
 
-def _paths(found: InputPaths, evaluation: EvaluationResult, drawing: Drawing) -> Iterator[Block]:
+def _paths(found: InputPaths, evaluation: EvaluationResult, drawing: Drawing, width: int | None) -> Iterator[Block]:
     labels, signs = drawing.labels, drawing.signs
     asked = next((given for given in evaluation.inputs if given.node == found.node), None)
     head = f"{signs.partial}{labels[evaluation.output]}/{signs.partial}{found.name} = {brief(found.total)}"
     if asked is not None and len(asked.paths) > 1:
         head += f": {_shares(asked, evaluation.nodes, labels)}"
-    yield Line(head, "bold")
+    yield from wrapped(head, width, style="bold")
     rows = [
         (brief(path.contribution), share_text(path) or "-", route(path, drawing.nodes, labels, signs))
         for path in found.paths
@@ -105,7 +107,8 @@ def _paths(found: InputPaths, evaluation: EvaluationResult, drawing: Drawing) ->
         yield Grid(columns, rows)
     else:
         yield Line("  no path from the output")
-    yield from (Line(f"  {remark}") for remark in path_remarks(found))
+    for remark in path_remarks(found):
+        yield from wrapped(remark, width, "  ", "  ")
 
 
 def _shares(found: InputResult, nodes: Sequence[NodeResult], labels: Labels) -> str:
@@ -161,7 +164,7 @@ def difference_blocks(found: GraphDifference, page: Page) -> Iterator[Block]:
     kinds = Counter(str(pair.kind) for pair in found.nodes)
     yield Line("compared with", "bold")
     yield from (Line(f"  {line.text}") for line in title_lines(right, page.full))
-    yield Line(_first(found, names))
+    yield from wrapped(_first(found, names), page.width)
     parts = ("same", "the same"), ("changed", "with other numbers"), ("left", "here alone"), ("right", "there alone")
     yield Line("nodes: " + ", ".join(f"{kinds[kind]:,} {what}" for kind, what in parts if kinds[kind]))
     apart = [pair for pair in found.nodes if pair.kind != "same"]

@@ -121,7 +121,7 @@ def statistics(value: Value) -> Statistics:
     finite = entries[np.isfinite(entries)]
     nonfinite = entries.size - finite.size
     if finite.size == 0:
-        return Statistics(np.nan, np.nan, np.nan, np.nan, nonfinite)
+        return Statistics(np.nan, np.nan, np.nan, np.nan if nonfinite else 0.0, nonfinite)
     smallest, largest = float(finite.min()), float(finite.max())
     scale = max(abs(smallest), abs(largest))
     if scale == 0:

@@ -11,7 +11,7 @@ from gradtool.report import Page
 from gradtool.report.numbers import compact, is_scalar, number
 from gradtool.report.steps import Steps, Sum, Term
 from gradtool.report.table import summary_line
-from gradtool.results import EvaluationResult, InputResult, Reference, Rule
+from gradtool.results import EvaluationResult, Hessian, HessianBlock, InputResult, Reference, Rule
 
 if TYPE_CHECKING:
     from gradtool.results import Value
@@ -65,6 +65,9 @@ def _lines(result: EvaluationResult, steps: Steps) -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- | --- |"
     for given in result.inputs:
         yield f"| {' | '.join(_row(given))} |"
+    if result.hessian is not None and result.hessian.blocks:
+        yield ""
+        yield from _hessian(result.hessian)
     if result.diagnostics:
         yield ""
     for diagnostic in result.diagnostics:
@@ -187,8 +190,26 @@ def _row(given: InputResult) -> tuple[str, ...]:
         _cell(given.gradient),
         _reference(given.symbolic),
         _reference(given.numeric),
-        f"{given.verdict}" + (f": {_plain(given.reason)}" if given.reason else "") if differentiated else "-",
+        _verdict(given) if differentiated else "-",
     )
+
+
+def _hessian(found: Hessian) -> Iterator[str]:
+    """Second derivatives, block by block."""
+    yield "## Hessian"
+    yield ""
+    yield "| by | and | second derivatives | SymPy | differences of the gradient | verdict |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for block in found.blocks:
+        values = (_cell(block.value), _reference(block.symbolic), _reference(block.numeric))
+        yield f"| {' | '.join((_code(block.row), _code(block.column), *values, _verdict(block)))} |"
+    if found.definiteness is not None:
+        yield ""
+        yield f"The Hessian is {found.definiteness}."
+
+
+def _verdict(of: InputResult | HessianBlock) -> str:
+    return f"{of.verdict}" + (f": {_plain(of.reason)}" if of.reason else "")
 
 
 def _reference(reference: Reference) -> str:

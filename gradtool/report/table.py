@@ -3,6 +3,7 @@ that says it all."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePath
@@ -153,8 +154,11 @@ def _agreement(checked: Sequence[InputResult], references: Sequence[str]) -> str
     return f"{verb}: " + ", ".join(f"{count:,} with {name}" for name, count in counts.items())
 
 
+_LABEL = re.compile(r"n\d+")
+
+
 class Labels:
-    """How a node is referred to: by its name where that is unique, else as ``n4``."""
+    """How a node is referred to: by its name where that is unique and does not read as another node's label, else as ``n4``."""
 
     def __init__(self, nodes: Sequence[NodeResult]) -> None:
         self._nodes = nodes
@@ -162,7 +166,10 @@ class Labels:
 
     def __getitem__(self, node: int) -> str:
         name = self._nodes[node].name
-        return name if name is not None and self._uses[name] == 1 else f"n{node}"
+        label = f"n{node}"
+        if name is None or self._uses[name] > 1 or (name != label and _LABEL.fullmatch(name)):
+            return label
+        return name
 
     def depends_on_input(self, node: int) -> bool:
         return self._nodes[node].depends_on_input

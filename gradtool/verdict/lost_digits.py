@@ -67,7 +67,8 @@ PARTS = 128
 SPREADS = 4.0 ** -np.arange(1, 15)
 JUMPS = 3
 """So many jumps, with nothing beside them, make stairs: one is a kink's beginning or a jump."""
-COARSE = 4.0
+COARSE, ITS_OWN = 4.0, 2.0**-8
+"""Jumps of so many units are no rounding of the output; of such a share of it they are what forward means to do."""
 QUIET = 0.75
 """So many of the parts of a staircase have no jump."""
 
@@ -163,7 +164,8 @@ def agrees_on_average(
 @np.errstate(all="ignore")
 def inner_spacing(function: Evaluable, name: str, at: Array, index: Index, upstream: Array) -> float:
     """By how much ``sum(upstream * output)`` may be off since forward rounds inner numbers: the smallest jumps of those outputs
-    that stand still between jumps, where these are larger than rounding of the output itself; 0 where there are none.
+    that stand still between jumps, where these are larger than rounding of the output itself and smaller than what a function
+    does that is a staircase; 0 where there are none.
 
     No step that is smaller than from one jump to the next shows anything of what such an output does.
     """
@@ -180,7 +182,8 @@ def inner_spacing(function: Evaluable, name: str, at: Array, index: Index, upstr
         alone = ~still[1:-1] & still[:-2] & still[2:]
         stairs = (np.count_nonzero(alone, axis=0) >= JUMPS) & (2 * np.count_nonzero(still, axis=0) > PARTS)
         jumps = np.min(np.where(alone, moves[1:-1], np.inf), axis=0)
-        stairs &= jumps > COARSE * unit * np.max(np.abs(outputs), axis=0)
+        size = np.max(np.abs(outputs), axis=0)
+        stairs &= (jumps > COARSE * unit * size) & (jumps < ITS_OWN * size)
         found = np.where(stairs, np.fmin(found, jumps), found)
     return float(np.sum(np.where(np.isfinite(found), np.abs(measure.upstream) * found, 0.0)))
 

@@ -66,3 +66,52 @@ def test_a_condition_is_not_differentiated_unless_it_is_used_otherwise_too():
 
 def test_an_input_without_a_path_stays_wanted():
     assert make_plan(parse("a = x*y; y^2"), {"x": 1.0, "y": 2.0}).wrt == ("x", "y")
+
+
+def test_what_was_settled_is_settled_once():
+    graph = parse("x*y + exp(y)")
+    first, again = (make_plan(graph, {"x": x, "y": 2.0}) for x in (1.0, 5.0))
+    assert again.graph is graph
+    assert all(a is b for a, b in zip(first, again, strict=True))
+
+
+@pytest.mark.parametrize("text", ["x*y + exp(y)", "sum(x*y) + 2"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"inputs": {"x": np.ones(3), "y": 2.0}},
+        {"wrt": ["x"]},
+        {"wrt": []},
+        {"integer": ["y"]},
+        {"dtype": "float32"},
+        {"output": 1},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_what_was_settled_for_something_else_is_not_used(text, other):
+    def settled(graph, inputs=None, output=None, **options):
+        graph = graph if output is None else graph.with_output(output)
+        return make_plan(graph, inputs or {"x": 1.0, "y": 2.0}, **options)
+
+    graph = parse(text)
+    settled(graph)
+    found, fresh = settled(graph, **other), settled(parse(text), **other)
+    assert found._replace(graph=graph, resolved=[]) == fresh._replace(graph=graph, resolved=[])
+    assert [r and r.shape for r in found.resolved] == [r and r.shape for r in fresh.resolved]
+    assert found.graph.output == fresh.graph.output
+
+
+def test_too_many_entries_are_refused_though_they_were_allowed_before():
+    graph, inputs = parse("outer(x, x)"), {"x": np.ones(100)}
+    make_plan(graph, inputs)
+    with pytest.raises(SourceError, match="more than the limit"):
+        make_plan(graph, inputs, max_size=1000)
+
+
+@pytest.mark.parametrize("wrt", [None, ["x"], ["y"], []])
+@pytest.mark.parametrize("text", ["x*y + exp(y)*2", "where(x > 0, y, 3) - y", "x + y", "y = y*y; x + exp(2)"])
+def test_a_graph_of_scalars_is_settled_as_any_graph_is(text, wrt):
+    """As with an entry each: a plan of arrays is made node by node."""
+    scalars, arrays = (make_plan(parse(text), dict.fromkeys("xy", value), wrt=wrt) for value in (1.0, np.ones(1)))
+    assert (scalars.live, scalars.wrt, scalars.operations) == (arrays.live, arrays.wrt, arrays.operations)
+    assert [r and r.frozen for r in scalars.resolved] == [r and r.frozen for r in arrays.resolved]

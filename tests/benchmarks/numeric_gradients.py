@@ -12,6 +12,7 @@ are further off than their bound says.
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
 import json
 import time
@@ -138,13 +139,12 @@ def torch_gradcheck(problem: Problem, at: Array, seconds: float) -> float | None
     """What ``torch.autograd.gradcheck`` takes, whatever it says; None where it is not installed."""
     if importlib.util.find_spec("torch") is None:
         return None
-    import torch
-
+    torch: Any = importlib.import_module("torch")
     torch.set_num_threads(1)
     given = torch.from_numpy(at.copy()).requires_grad_()
 
     def check() -> bool:
-        return torch.autograd.gradcheck(lambda x: problem.in_torch(torch, x), (given,), raise_exception=False)
+        return bool(torch.autograd.gradcheck(lambda x: problem.in_torch(torch, x), (given,), raise_exception=False))
 
     return timed(check, seconds)[0]
 

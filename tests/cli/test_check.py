@@ -241,6 +241,7 @@ def test_names_patterns_and_expressions(check):
         (["layers.py", "--inputs", "no.json"], "no.json"),
         (["layers.py", "--baseline", "no.json"], "--write-baseline no.json makes it"),
         (["layers.py", "--jobs", "many"], "expected a whole number or auto"),
+        (["layers.py", "--scheduler", "10.0.0.1"], "as tcp://HOST:PORT, found '10.0.0.1'"),
         (["layers.py", "--timeout", "0"], "not a positive number"),
         (["layers.py", "--rtol", "-1"], "expected a number of 0 or more, found '-1'"),
         (["layers.py", "--atol", "inf"], "expected a number of 0 or more, found 'inf'"),
@@ -255,6 +256,13 @@ def test_mistakes_exit_2_and_help(check, arguments, message):
     assert result.exit_code == 2, result.stdout
     assert message in result.stderr
     assert result.stdout == ""
+
+
+def test_a_cluster_needs_what_is_not_installed_with_gradtool(check, monkeypatch):
+    monkeypatch.setitem(sys.modules, "joblib", None)
+    result = check("layers.py", "--scheduler", "tcp://127.0.0.1:9", layers=GOOD)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "pip install 'gradtool[cluster]'" in result.stderr
 
 
 def test_values_from_the_command_line(check):

@@ -44,3 +44,10 @@ def test_mistakes_in_options_are_told_before_any_work_is_done(command, option, m
     found = run(*command, *option)
     assert found.exit_code == 2
     assert message in found.stderr
+
+
+@pytest.mark.parametrize("options", [("--norms",), ("--steps",), ("--sweep", "x=0:1")])
+def test_what_a_format_has_no_place_for_is_told(options):
+    found = run("eval", "x*2", "x=1", *options, "--format", "concise")
+    assert "--format concise has no place for charts and steps" in found.stderr
+    assert found.stdout == "x 1 2 OK\n"

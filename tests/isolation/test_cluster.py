@@ -1,5 +1,6 @@
 """The same report from a cluster of two processes as from this one; workers that are killed, and what the user is told."""
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -33,7 +34,8 @@ def NAME_backward(dout, cache):
     return 2 * cache * dout
 """
 WRONG = GOOD.replace("2 * cache", "-2 * cache")
-WORKER_PID = "int(open(f'/proc/{os.getppid()}/stat').read().rpartition(')')[2].split()[1])"
+PARENT = "int(open(f'/proc/{PID}/stat').read().rpartition(')')[2].split()[1])"
+WORKER_PID = PARENT.replace("PID", "os.getppid()")
 """``WORKER`` in code of the user's, the cluster's worker: who started the process that started this one."""
 
 
@@ -41,8 +43,8 @@ def target(name, first="pass", text=GOOD):
     return text.replace("NAME", name).replace("FIRST", first).replace("WORKER", WORKER_PID)
 
 
-@pytest.fixture(scope="module")
-def address():
+@contextlib.contextmanager
+def cluster_of_two():
     environment = {
         **os.environ,
         "PYTHONPATH": str(Path(gradtool.__file__).parent.parent),
@@ -58,6 +60,19 @@ def address():
         process.stdin.close()
         process.wait(60)
         process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def address():
+    with cluster_of_two() as found:
+        yield found
+
+
+@pytest.fixture
+def another():
+    """One whose workers a test kills: Dask takes its time to replace them."""
+    with cluster_of_two() as found:
+        yield found
 
 
 @pytest.fixture
@@ -87,7 +102,8 @@ def test_the_report_is_that_of_this_machine(tasks, address):
         "a": target("f", "import time; time.sleep(0.02)") + target("g", text=WRONG),
         "b": "raise ValueError('broken')\ndef f(): pass\n",
         "c": target("f") + target("ends", "import os; os._exit(3)") + target("g"),
-        "d": target("hangs", "while True: pass") + "def h_forward(x, y):\n    raise TypeError\ndef h_backward(d, c): return d\n",
+        "d": target("hangs", "while True: pass")
+        + "def h_forward(x, y):\n    raise TypeError\ndef h_backward(d, c): return d\n",
     }
     made, seen = tasks(**texts), []
     there = run(made, jobs=0, timeout=8, seed=3, scheduler=address, progress=lambda *what: seen.append(what))
@@ -120,7 +136,7 @@ def test_maxfail_ends_the_report_at_the_same_target(tasks, address):
 
 @needs_dask
 @needs_proc
-def test_a_worker_that_is_killed_costs_no_result(tasks, address, tmp_path):
+def test_a_worker_that_is_killed_costs_no_result(tasks, another, tmp_path):
     marker = tmp_path / "pid"
     sleeps = f"""import os, time
     if not os.path.exists({str(marker)!r}):
@@ -138,18 +154,18 @@ def test_a_worker_that_is_killed_costs_no_result(tasks, address, tmp_path):
 
     killer = threading.Thread(target=kill)
     killer.start()
-    found = run(made, jobs=0, scheduler=address)
+    found = run(made, jobs=0, scheduler=another)
     killer.join()
     assert outcomes(found) == {"a.py::f": "OK", "a.py::slow": "OK", "b.py::g": "OK", "c.py::h": "OK"}
 
 
 @needs_dask
 @needs_proc
-def test_a_target_that_ends_its_worker_each_time_is_an_error_of_that_target(tasks, address):
+def test_a_target_that_ends_its_worker_each_time_is_an_error_of_that_target(tasks, another):
     kills = "import os, signal; os.kill(WORKER, signal.SIGKILL)"
     text = target("f") + target("kills", kills) + target("g")
     made = tasks(a=text, b=target("h"), c=f"{kills}\ndef f(): pass\n".replace("WORKER", WORKER_PID))
-    found = run(made, jobs=0, scheduler=address)
+    found = run(made, jobs=0, scheduler=another)
     assert outcomes(found) == {
         "a.py::f": "OK", "a.py::kills": "ERROR", "a.py::g": "OK", "b.py::h": "OK", "c.py": "ERROR",
     }  # fmt: skip
@@ -174,7 +190,7 @@ def test_an_interrupt_ends_what_the_workers_are_at(tmp_path, address):
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
-    assert (process.returncode, stdout, stderr) == (130, "", "interrupted\n")
+    assert (process.returncode, stdout, stderr.strip()) == (130, "", "interrupted")
     there = [Path(f"/proc/{pid}/status") for pid in marker.read_text().split()]
     assert len(there) == 2
     until = time.monotonic() + 20
@@ -207,6 +223,15 @@ def test_another_version_on_the_workers(tasks, address, monkeypatch):
 
 
 @needs_dask
+@needs_proc
+def test_a_scheduler_that_is_lost_ends_the_run(tasks, another, monkeypatch):
+    monkeypatch.setattr(cluster, "WORKERS", 3.0)
+    scheduler = PARENT.replace("PID", "worker")  # It started the workers, in this cluster.
+    with pytest.raises(ClusterError):
+        run(tasks(a=f"import os\nworker = {WORKER_PID}\nos.kill({scheduler}, 9)\ndef f(): pass\n"), scheduler=another)
+
+
+@needs_dask
 def test_no_scheduler_at_the_address(tasks, monkeypatch):
     monkeypatch.setattr(cluster, "CONNECT", 0.5)
     with pytest.raises(ClusterError, match=r"^no Dask scheduler answers at tcp://127\.0\.0\.1:9 within 0\.5 s"):
@@ -221,14 +246,28 @@ def test_what_is_missing_is_named(tasks, monkeypatch, name):
         run(tasks(a=target("f")), scheduler="tcp://127.0.0.1:9")
 
 
+class Client:
+    def ncores(self):
+        return {"one": 2}
+
+    def subscribe_topic(self, topic, handler):
+        self.hear = handler
+
+
+class OfTheUser:
+    def __reduce__(self):
+        return (__import__, ("no_such_module",))
+
+
+def test_what_cannot_be_rebuilt_here_is_lost(tasks):
+    there = cluster._Cluster(Ledger([]), Client(), None, 0, 60.0)
+    lost = there._understood("findings", cluster.packed(OfTheUser()))
+    assert lost == cluster.Lost(
+        "the result cannot be handed over: ModuleNotFoundError: No module named 'no_such_module'"
+    )
+
+
 def test_what_the_workers_say_of_how_far_they_are(tasks):
-    class Client:
-        def ncores(self):
-            return {"one": 2}
-
-        def subscribe_topic(self, topic, handler):
-            self.hear = handler
-
     seen, client = [], Client()
     files = [File(task) for task in tasks(a=target("f"), b=target("f"))]
     there = cluster._Cluster(Ledger(files, progress=lambda *what: seen.append(what)), client, None, 0, 60.0)

@@ -2,8 +2,8 @@
 
 import tomllib
 
-from gradtool.isolation.ledger import Finished
 from gradtool.isolation.drafting import draft
+from gradtool.isolation.ledger import Finished
 from gradtool.results import CheckReport, Skipped
 
 

@@ -11,8 +11,8 @@ from gradtool.targets.given import Names
 
 
 def announced(display, *words):
-    ids = [f"{display}::{word}" for word in words]
-    return tuple(Announced(i, w != "unwanted", n, "fake", Names(i, w, w, w, ())) for n, (i, w) in enumerate(zip(ids, words)))
+    found = [(word, Names(f"{display}::{word}", word, word, word, ())) for word in words]
+    return tuple(Announced(names.id, word != "unwanted", 1, "fake", names) for word, names in found)
 
 
 def result(target_id, verdict=Outcome.OK):
@@ -43,7 +43,7 @@ def test_entries_in_any_order(files):
 
 
 def test_a_file_that_cannot_be_imported_again_keeps_what_it_has(files):
-    ledger, (a, b) = Ledger(files), files
+    ledger, a = Ledger(files), files[0]
     ledger.announce(a, announced("a.py", "f", "g"), ())
     ledger.record(a, "a.py::f", result("a.py::f"))
     for file in files:

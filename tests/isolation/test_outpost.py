@@ -31,7 +31,8 @@ def errand(tmp_path, monkeypatch):
 
 def test_what_is_packed_comes_out_the_same():
     assert (unpacked(packed({"x": np.arange(3)}))["x"] == np.arange(3)).all()
-    assert isinstance(packed(1), bytes)  # Dask would keep another object in the memory of one worker, and lose it with it.
+    # joblib would leave another object in the memory of one worker, and lose it with that one.
+    assert isinstance(packed(1), bytes)
 
 
 def test_an_errand(errand):

@@ -15,7 +15,9 @@ def test_there_is_a_core():
 @pytest.mark.parametrize(("jobs", "used"), [(3, 3), (0, cores())])
 def test_without_a_scheduler_it_is_this_machine(monkeypatch, jobs, used):
     seen = []
-    monkeypatch.setattr(running, "work_off", lambda ledger, jobs, timeout: seen.append((len(ledger.files), jobs, timeout)))
+    monkeypatch.setattr(
+        running, "work_off", lambda ledger, jobs, timeout: seen.append((len(ledger.files), jobs, timeout))
+    )
     run([Task(Path("a.py"), "a.py", None)], jobs=jobs, timeout=5.0)
     assert seen == [(1, used, 5.0)]
 

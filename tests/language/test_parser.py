@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gradtool.graph import CONSTANT, INPUT
 from gradtool.language import SourceError, parse
-from gradtool.language.parser import MAX_DIMENSIONS
+from gradtool.language.parser import _STRETCH, MAX_DIMENSIONS
 
 
 def tree(text, **more):
@@ -566,3 +566,27 @@ def test_random_pieces_give_a_graph_or_a_source_error(text):
 @given(st.text(max_size=40))
 def test_random_text_gives_a_graph_or_a_source_error(text):
     outcome(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "max(x, y=2)", "sum(A, axis=(0, 1), keepdims=true)", "A[None, ..., 1:-1:2, :]", "f(x", "x y", "x = = y", "2 * * 3",
+        "reshape(A, (2, 3)).T", "A[1:2:0]", "x +", "mean(A, axis=None)", "[[1, 2], [3, 4]] @ x", "x.S", "fn(x)", "e*x",
+    ],
+)  # fmt: skip
+def test_a_long_program_reads_as_a_short_one(text):
+    """Tokens are read a stretch at a time, and no place in a statement is a bad one for a stretch to end."""
+
+    def read(before):
+        try:
+            graph = parse(before + text)
+        except SourceError as error:
+            return error.message, error.hint, error.span and tuple(k - len(before) for k in error.span)
+        node = graph.node(graph.output)
+        return node.operation, dict(node.parameters), tuple(k - len(before) for k in node.span)
+
+    expected = read("z*1;")
+    for statements in range(_STRETCH // 4 - 4, _STRETCH // 4 + 1):
+        for more in ("", "-", "--", "---"):
+            assert read(f"{more}z\n" + "z*1;" * statements) == expected

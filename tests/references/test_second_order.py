@@ -82,6 +82,11 @@ def test_a_kink_elsewhere_spoils_nothing():
     assert asked("relu(x) + x^2*y", tied=True, x=-1, y=2)[0].value.tolist() == [[4, -2], [-2, 0]]
 
 
+def test_what_is_beyond_float64_is_not_known():
+    symbolic, _ = asked("exp(x)", x=1000)
+    assert (symbolic.status, symbolic.reason) == ("failed", "beyond the range of float64")
+
+
 def test_undefined_and_too_large():
     assert "sqrt" in asked("sqrt(x)", x=0)[0].reason
     symbolic, _ = asked("sum(tanh(x))", x=np.ones(4), max_operations=3)

@@ -4,7 +4,6 @@ import dataclasses
 import inspect
 import random
 import sys
-import time
 from fractions import Fraction
 
 import numpy as np
@@ -141,10 +140,10 @@ def test_one_input_may_fail_alone():
     "a = square(square(square(x+x))); b = square(square(square(a))); square(square(square(b)))",
 ])  # fmt: skip
 @pytest.mark.parametrize("x", [9.0, 700.0])
-def test_astronomical_numbers_do_not_hang(program, x):
-    started = time.perf_counter()
-    result = run(program, x=x)
-    assert time.perf_counter() - started < 2
+def test_astronomical_numbers_do_not_hang(effort, program, x):
+    result, work = effort(run, program, x=x)
+    assert work.calls < 200_000
+    assert work.memory < 2_000_000
     assert result.gradients["x"].status in ("ok", "failed")
 
 
@@ -297,11 +296,15 @@ def chain_of(length):
     return builder.finish(h)
 
 
+def test_work_is_linear_in_the_length_of_a_chain(effort):
+    run(chain_of(40), x=0.3, y=0.9)  # What is known of the operations afterwards, SymPy was asked once.
+    short, long = (effort(run, chain_of(length), x=0.3, y=0.9)[1].calls for length in (1_000, 2_000))
+    assert long < 2.2 * short
+
+
 def test_a_chain_of_twenty_thousand_nodes():
     graph = chain_of(20_000)
-    started = time.perf_counter()
     result = run(graph, x=0.3, y=0.9)
-    assert time.perf_counter() - started < 15
     plan = make_plan(graph, {"x": 0.3, "y": 0.9})
     found = backward(plan, forward(plan, {"x": 0.3, "y": 0.9}), 1.0)
     assert result.gradients["y"].value == pytest.approx(found.adjoints[graph.inputs["y"]], rel=1e-12)
@@ -323,7 +326,7 @@ def test_no_recursion_limit_is_near(function):
             sys.setrecursionlimit(before)
 
 
-def test_the_budget():
+def test_the_budget(effort):
     reason = "more than 1,000 scalar operations; --max-symbolic N raises the limit"
     cases = [
         run(chain_of(1500), x=0.3, y=0.9, max_operations=1000),
@@ -334,9 +337,9 @@ def test_the_budget():
         assert {(r.status, r.reason) for r in result.gradients.values()} == {("skipped", reason)}
         assert result.exact_values(0) is None
         assert result.adjoints.rounded(0) is None
-    started = time.perf_counter()
-    result = run("sum(exp(x) @ y)", x=np.ones((1000, 1000)), y=np.ones((1000, 1000)))
-    assert time.perf_counter() - started < 1
+    result, work = effort(run, "sum(exp(x) @ y)", x=np.ones((1000, 1000)), y=np.ones((1000, 1000)))
+    assert work.calls < 10_000
+    assert work.memory < 1_000_000
     assert result.gradients["x"].status == "skipped"
 
 
@@ -349,11 +352,11 @@ def test_the_budget():
         ("sum(attention(x, y, y))", ((500, 60), (500, 60))),
     ],
 )
-def test_what_is_too_much_is_not_begun(text, shapes):
+def test_what_is_too_much_is_not_begun(effort, text, shapes):
     """The shapes show it. einsum's definition would need an array of all combinations of indices."""
-    started = time.perf_counter()
-    result = run(text, **{name: np.ones(shape) for name, shape in zip("xy", shapes, strict=True)})
-    assert time.perf_counter() - started < 1
+    result, work = effort(run, text, **{name: np.ones(shape) for name, shape in zip("xy", shapes, strict=True)})
+    assert work.calls < 10_000
+    assert work.memory < 1_000_000
     assert result.gradients["x"].status == "skipped"
 
 
@@ -463,12 +466,12 @@ def test_a_difference_that_rounds_away_is_no_zero():
         "cosh(log(sin(acos(log(1 + x^2)))))", "erf(lgamma(exp(tan(silu(x)))))",
     ],
 )  # fmt: skip
-def test_sympy_is_not_asked_what_takes_it_minutes(text):
+def test_sympy_is_not_asked_what_takes_it_minutes(effort, text):
     """Whether a nested function is finite or real, above all."""
     x = np.array([[0.69], [0.43]])
     graph = parse(text)
     plan = make_plan(graph, {"x": x})
-    start = time.perf_counter()
-    result = symbolic_gradient(graph, {"x": x}, np.array([[2.0], [-0.5]]), plan.resolved, ["x"])
-    assert time.perf_counter() - start < 5
+    upstream = np.array([[2.0], [-0.5]])
+    result, work = effort(symbolic_gradient, graph, {"x": x}, upstream, plan.resolved, ["x"])
+    assert work.calls < 10_000_000  # The first time SymPy derives the formulas of the operations, too.
     assert result.gradients["x"].status == "ok"

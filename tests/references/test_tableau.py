@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradtool.references.tableau import Series, extrapolate
+from gradtool.references.tableau import IN_CACHE, Series, extrapolate
 
 STEPS = 2.0 ** -np.arange(2, 12)
 
@@ -23,6 +23,17 @@ class TestExtrapolate:
         found = extrapolate(series(np.cos(STEPS) if power == 2 else np.exp(STEPS), power))
         assert abs(found.value[0] - 1) <= found.error[0] < 1e-10
         assert found.settled[0]
+
+    def test_many_lines_at_once_are_each_line_alone(self) -> None:
+        rng = np.random.default_rng(5)
+        slopes = 1 + rng.normal(size=(IN_CACHE + 3, 1)) * STEPS**2 + 1e-9 * rng.normal(size=(IN_CACHE + 3, len(STEPS)))
+        slopes[::7, 4] = np.nan
+        together = extrapolate(series(slopes), np.ones(len(slopes)))
+        for line in (0, 1, 7, IN_CACHE - 1, IN_CACHE, IN_CACHE + 2):
+            alone = extrapolate(series(slopes[line]), np.ones(1))
+            assert alone.value[0] == together.value[line]
+            assert alone.error[0] == together.error[line]
+            assert alone.settled[0] == together.settled[line]
 
     def test_a_single_lucky_agreement_is_not_enough(self) -> None:
         slopes = np.cos(3 * STEPS)

@@ -189,6 +189,22 @@ def test_no_line_is_longer_than_the_terminal(make, width):
     assert any("…" in line for line in lines)
 
 
+def test_the_heads_of_paths_are_broken_to_fit(make):
+    users = [make.node(k, f"{k}*y", "multiply", edges=(edge(0, 0, k, k),), value=float(k)) for k in range(1, 9)]
+    nodes = [make.node(0, "y", "input", name="y"), *users]
+    found = InputPaths("y", 0, 36.0, (), 0.0, 0, 0.5)
+    given = make.input("y", node=0, gradient=36.0, paths=tuple((k, float(k)) for k in range(1, 9)))
+    lines = rendered(graph(make.result([given], nodes, references=()), paths=(found,)), width=60).splitlines()
+    assert max(map(len, lines)) <= 60
+    assert " ".join(" ".join(lines).split()).count("through n8") == 0
+    assert any(line.endswith("and 2 more") for line in lines)
+
+
+def test_a_drawing_without_edges_ends_without_an_empty_line(make):
+    nodes = [make.node(0, "x", "input", name="x", value=2.0, upstream=1.0)]
+    assert rendered(graph(make.result([make.input("x")], nodes, references=()))).endswith("x    = 2  ↑ 1\n")
+
+
 def test_in_a_pipe_nothing_is_cut(make):
     nodes = [make.node(0, "x", "input", name="x"), make.node(1, "+".join(["x"] * 300), edges=(edge(0, 0),))]
     assert nodes[1].expression in rendered(graph(make.result([make.input("x")], nodes))).splitlines()[2]
@@ -249,7 +265,7 @@ def test_constants_are_in_the_expressions_and_drawn_on_a_full_page_alone(make):
     assert "n1" not in rendered(found)
     assert "no gradient  into n1" in rendered(found, full=True)
     alone = make.result([], [make.node(0, "2", "constant", depends_on_input=False, value=2.0)], references=())
-    assert rendered(graph(alone)) == "2 = 2\n\n●  n0  2  = 2\n\n"
+    assert rendered(graph(alone)) == "2 = 2\n\n●  n0  2  = 2\n"
 
 
 def test_labels_and_what_does_not_reach_the_output(make):

@@ -118,6 +118,7 @@ def test_figures_do_not_overflow():
     assert statistics(np.array([3e200, 4e200])).norm == pytest.approx(5e200)
     assert statistics(np.array([3e-200, 4e-200])).norm == pytest.approx(5e-200)
     assert statistics(np.zeros(3)) == (0, 0, 0, 0, 0)
+    assert statistics(np.zeros(0)).norm == 0
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.bool_, np.float32])
@@ -140,6 +141,7 @@ def test_differences():
         (10**58, "about 10^58"),
         (3**100_000, "about 10^47712"),
     ],
+    ids=("none", "thousands", "all digits", "too many digits", "more digits than Python writes"),
 )
 def test_counts(count, text):
     assert count_text(count) == text

@@ -112,6 +112,16 @@ def test_braces_are_closed_in_every_formula():
         assert formula.count("{") == formula.count("}")
 
 
+def test_second_derivatives_have_a_section():
+    text = page("x^2*y", {"x": 1, "y": 2}, hessian=True)
+    assert "## Hessian" in text
+    assert "| `x` | `y` | 2 | 2 | 2 | OK |" in text
+    assert "The Hessian is indefinite." in text
+    kinked = page("abs(x)", {"x": 0}, hessian=True)
+    assert "| `x` | `x` | 0 | failed | failed | UNDECIDED: " in kinked
+    assert "The Hessian is" not in kinked
+
+
 def test_a_result_without_a_walk_is_refused():
     result = gradtool.evaluate(gradtool.parse("x"), {"x": 1.0})
     with pytest.raises(ValueError, match="steps=True"):

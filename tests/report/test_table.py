@@ -375,3 +375,14 @@ def test_a_long_program_goes_by_its_last_node(make):
     found = make.result([make.input("x")], nodes, expression=" + ".join(["x"] * 100))
     assert rendered(found).startswith("n9+x = 1\n")
     assert rendered(found, full=True).startswith("x + x + x")
+
+
+def test_a_name_that_reads_as_another_nodes_label_is_none(make):
+    nodes = [
+        make.node(0, "x", "input", name="x"),
+        make.node(1, "x+1", name="n2", edges=(EdgeResult(0, 0, 1.0, 1.0),)),
+        make.node(2, "n2*x", "multiply", edges=(EdgeResult(0, 1, 1.0, 1.0), EdgeResult(1, 0, 1.0, 1.0))),
+    ]
+    text = rendered(make.result([make.input("x", 0, paths=((1, 1.0), (2, 1.0)))], nodes))
+    assert "n2 = x+1" in text
+    assert "1 through n1 + 1 through n2" in text

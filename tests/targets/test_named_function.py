@@ -128,7 +128,7 @@ def test_a_module_that_answers_to_any_name(tmp_path):
 
 
 def test_a_file_without_a_name_and_a_folder(file):
-    with pytest.raises(TargetError, match="no function named; write .*layers.py::NAME"):
+    with pytest.raises(TargetError, match=r"no function named; write .*layers\.py::NAME"):
         find_function(str(file))
     with pytest.raises(TargetError, match="this is a folder"):
         find_function(f"{file.parent}::affine")

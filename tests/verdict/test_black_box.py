@@ -130,3 +130,24 @@ def test_none_in_any_form_is_no_gradient():
     assert as_array(None) is None
     assert as_array(np.array([None, None])) is None
     assert as_array([1.0, 2.0]).tolist() == [1.0, 2.0]
+
+
+def near_one(x):
+    e = np.exp(1 / x - np.max(1 / x)) * (x > 0) + np.exp(-np.max(1 / x)) * (x <= 0)
+    return e / e.sum()
+
+
+def near_one_backward(d, x):
+    s = near_one(x)
+    u = 50 * d * np.cos(50 * s)
+    return -s * (u - (u * s).sum()) * (x > 0) / x**2
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1, "UNDECIDED"), (-1, "WRONG"), (1.1, "WRONG")])
+def test_what_inner_rounding_hides_is_not_wrong_where_it_agrees_over_many_jumps(factor, verdict):
+    x, upstream = np.array([-0.0037, -0.0081, 0.0277073, -0.01438]), np.random.default_rng(2).standard_normal(4)
+    found = judged(
+        lambda x: np.sin(50 * near_one(x)), lambda d, x: factor * near_one_backward(d, x), x=x, upstream=upstream
+    )
+    assert found.verdict.value == verdict
+    assert ("moves by jumps" in found.reason) is (verdict == "UNDECIDED")

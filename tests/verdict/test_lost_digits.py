@@ -121,6 +121,7 @@ def test_a_share_that_is_nearly_one_moves_by_jumps(x, factor, agrees):
     (lambda x: np.floor(1e5 * x), 1.0),
     (lambda x: np.maximum(x - 0.03, 0), 0.0),
     (lambda x: np.floor(100 * x), 0.0),
+    (lambda x: np.round(1000 * x) / 1000, 0.0),
     (lambda x: 1e8 + np.sin(x), 0.0),
     (np.sin, 0.0),
 ])  # fmt: skip
