@@ -1,12 +1,13 @@
 """Whether an entry that differs is a mistake, or what is left where rounding has eaten its digits.
 
-Five things look like mistakes beside a reference and are none. A formula such as ``(x cos x - sin x) / x**2`` loses all its
+Some things look like mistakes beside a reference and are none. A formula such as ``(x cos x - sin x) / x**2`` loses all its
 digits near 0, though it is right: its errors then change erratically from point to point, and are gone at a plain point. A
 function that is constant on small scales and slopes on large ones is a staircase or was rounded, and nobody can tell which: a
 gradient of 0 is right for the staircase. And where forward is noisy, slopes can be told over large steps alone, with a kink
-between: then the claim's average over such a step is the slope, though the claim at the point is another. What looks like noise
-over the steps that a reference takes may be forward itself, which goes up and down over smaller ones: sin(x**2) at 1e7. And where
-an entry is added to a much larger number, small steps are absorbed, though other paths still show them.
+between: then the claim's average over such a step is the slope, though the claim at the point is another. The same holds where
+forward rounds an inner number, so that an output stands still between jumps: a share of a softmax that is nearly 1. What looks
+like noise over the steps that a reference takes may be forward itself, which goes up and down over smaller ones: sin(x**2) at
+1e7. And where an entry is added to a much larger number, small steps are absorbed, though other paths still show them.
 """
 
 from __future__ import annotations

@@ -570,7 +570,7 @@ def _why_undecided(reasons: str) -> str:
     """The kind of reason that is given."""
     for text, kind in (
         ("up and down", "varies on smaller scales"), ("smooth pieces", "tie or kink"), ("tie or kink", "tie or kink"),
-        ("jump", "jump or infinite slope"), ("constant on small scales", "staircase"),
+        ("rounds inside", "rounded away"), ("jump", "jump or infinite slope"), ("constant on small scales", "staircase"),
         ("single precision", "rounded away"), ("absorbs", "rounded away"), ("loses its digits", "backward loses its digits"),
         ("on average", "noise"), ("no second method", "no second method"), ("but a second method", "methods differ"),
         ("traced forward gives yours", "methods differ"), ("too wide", "reference too blunt"), ("is nan", "not finite"),
