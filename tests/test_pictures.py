@@ -1,6 +1,6 @@
 """The README's pictures show what a terminal shows. After a change of what is shown, make them anew:
 
-    GRADTOOL_DRAW_PICTURES=1 pytest tests/test_pictures.py
+GRADTOOL_DRAW_PICTURES=1 pytest tests/test_pictures.py
 """
 
 import io

@@ -28,6 +28,8 @@ class Form(NamedTuple):
 
     written: str
     stable: str
+    usual: bool = False
+    """Whether it is in everyday use where nothing is lost by it, so that it is not worth a word where nothing is."""
 
 
 FORMS = (
@@ -57,9 +59,9 @@ FORMS = (
     Form("exp(x)/exp(y)", "exp(x - y)"),
     Form("exp(x) - 1", "expm1(x)"),
     Form("1 - exp(x)", "-expm1(x)"),
-    Form("sigmoid(x)*(1 - sigmoid(x))", "sigmoid(x)*sigmoid(-x)"),
-    Form("1 - sigmoid(x)", "sigmoid(-x)"),
-    Form("1 - tanh(x)^2", "1/cosh(x)^2"),
+    Form("sigmoid(x)*(1 - sigmoid(x))", "sigmoid(x)*sigmoid(-x)", usual=True),
+    Form("1 - sigmoid(x)", "sigmoid(-x)", usual=True),  # The other share of a gate.
+    Form("1 - tanh(x)^2", "1/cosh(x)^2", usual=True),
     Form("1 - erf(x)", "erfc(x)"),
     Form("1 - cos(x)", "2*sin(x/2)^2"),
     Form("sqrt(x^2 + y^2)", "hypot(x, y)"),

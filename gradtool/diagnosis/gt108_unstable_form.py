@@ -64,6 +64,8 @@ def find(health: Health, thresholds: Mapping[str, float]) -> Iterator[Diagnostic
                 continue
             covered |= found.inner
             outcome = _outcome(health, found, value, thresholds["digits"])
+            if outcome.kind == _HARMLESS and found.form.usual:
+                break
             outcomes.setdefault((found.form.written, outcome.kind), []).append(outcome)
             break
     shown = [(max(same, key=lambda one: (one.lost, -one.found.root)), len(same) - 1) for same in outcomes.values()]

@@ -461,10 +461,8 @@ def _typical(table: Rungs, searched: bool) -> Rungs:
         return Rungs.holes(lines)
     column = np.full(lines, min(2, rungs - 1))
     rows = np.arange(lines)
-    if not searched:
-        missing = rows[~np.isfinite(table.up[rows, column] - table.down[rows, column])]
-    else:
-        missing = rows
+    third = table.up[rows, column] - table.down[rows, column]
+    missing = rows if searched else rows[~np.isfinite(third)]
     if len(missing):
         part, nothing = table.take(missing), np.zeros(len(missing))
         series = (central(part)[0], one_sided(part, True, nothing), one_sided(part, False, nothing))

@@ -31,6 +31,8 @@ SYMBOLS = {
 }  # fmt: skip
 """How operations are written that are no calls."""
 MOST_USERS = 6
+CANCELS = 0.5
+"""Up to this share of |sum| in the sum of |contributions| it is worth a word; arrays that point different ways lose some, too."""
 MOST_STEPS = 12
 """A longer path is shown by its beginning and end."""
 
@@ -132,8 +134,8 @@ def path_remarks(found: InputPaths) -> Iterator[str]:
     """What is to be known of the paths that are listed."""
     if not found.proven:
         yield "it is not proven that no other path is larger"
-    if found.cancellation is not None and (left := percent(found.cancellation)) != "100 %":
-        yield f"contributions cancel: |sum| is {left} of the sum of |contributions|"
+    if found.cancellation is not None and found.cancellation <= CANCELS:
+        yield f"contributions cancel: |sum| is {percent(found.cancellation)} of the sum of |contributions|"
 
 
 def share_text(path: GradientPath) -> str:

@@ -1,5 +1,7 @@
 """The program and the point, as commands get them from the command line."""
 
+from typing import Any
+
 import click
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from click.testing import CliRunner
 
 from gradtool.cli.program import ExpressionCommand, program_options, read_program
 
-SEEN: list = []
+SEEN: list[Any] = []
 
 
 @click.command("show", cls=ExpressionCommand)

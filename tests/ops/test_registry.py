@@ -440,7 +440,7 @@ def test_a_wrong_derivative_of_each_argument_is_flagged(name, monkeypatch):
     graph, inputs, plan, upstream = prepared_for_faults(name)
     for argument in plan.wrt:
         monkeypatch.setitem(REGISTRY, name, wrong(operation, int(argument[1:])))
-        result = gradtool.evaluate(graph, inputs, upstream=upstream)
+        result = gradtool.evaluate(dataclasses.replace(graph), inputs, upstream=upstream)
         assert result[argument].verdict is Verdict.WRONG, result[argument]
         for other in plan.wrt:
             if other != argument:
@@ -452,7 +452,7 @@ def test_a_wrong_derivative_is_flagged_by_central_differences_alone(name, monkey
     graph, inputs, plan, upstream = prepared_for_faults(name)
     argument = plan.wrt[0]
     monkeypatch.setitem(REGISTRY, name, wrong(REGISTRY[name], int(argument[1:])))
-    result = gradtool.evaluate(graph, inputs, upstream=upstream, references=["numeric"])
+    result = gradtool.evaluate(dataclasses.replace(graph), inputs, upstream=upstream, references=["numeric"])
     assert result[argument].verdict is Verdict.WRONG
 
 
