@@ -100,7 +100,7 @@ def graph_command(
       gradtool graph "sum(sigmoid(W@x))" "W=randn(2,3)" "x=[1,2,3]" --format json
       gradtool graph "sum(relu(x))" "x=[1,-1]" --diff "x=[1,1]"
       gradtool graph "x*x" x=3 --diff "x^2" --output-file x.json
-      gradtool graph "(x+y)*max(y,z)" x=1 y=2 z=0 --paths y --output-file graph.html
+      gradtool graph "(x+y)*y" x=1 y=2 --paths y --output-file graph.html
     """
     codes = options.diagnostic_codes(fail_on)
     given = read_program(program)

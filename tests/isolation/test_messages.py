@@ -41,4 +41,4 @@ def test_a_task_survives_the_way():
     found = pickle.loads(pickle.dumps(task))
     assert (found.path, found.settings["points"], found.given.arguments) == (Path("/a/a.py"), 2, {"x": [1.0]})
     assert found.selection == selection
-    assert (found.only, found.wants("a.py::f"), found.wants("a.py::fb")) == ({"a.py::f"}, False, False)
+    assert (found.only, found.wants("a.py::f"), found.wants("a.py::fb")) == ({"a.py::f"}, True, False)
