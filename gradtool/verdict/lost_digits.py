@@ -39,6 +39,7 @@ EXACT = 1e-10
 MIDPOINTS = 257
 STRIDE = 32
 """Every so manieth of them is looked at first, where claims must vary."""
+STILL = 4.0
 AVERAGED = 0.25
 """The average of the claim must explain the difference but for this share."""
 LOUD = 10.0
@@ -135,7 +136,8 @@ def agrees_on_average(
     least: float = FINE,
 ) -> bool:
     """Whether the claim's average over the smallest step that shows a difference of ``apart`` is the slope over that step,
-    where such a step is larger than ``least``, or claims vary within it. ``unit`` is forward's noise as a share of its output."""
+    where such a step is larger than ``least``, or claims vary within it and forward stands still: it rounds their waves away.
+    ``unit`` is forward's noise as a share of its output."""
     measure = Measure.of(function, upstream)
     x = float(at[index])
     half = LOUD * 2 * max(unit, EPSILON) * measure.magnitude / apart
@@ -146,6 +148,8 @@ def agrees_on_average(
     ends: Any = np.repeat(at[None], 2, axis=0)
     ends[(slice(None), *index)] = x - half, x + half
     change = measure.change(function.many(name, ends).outputs)
+    if varies and not abs(change[1] - change[0]) <= STILL * max(unit, EPSILON) * measure.magnitude:
+        return False  # Forward shows its slope, and it is backward that is erratic.
     places = x + half * (2 * (np.arange(MIDPOINTS) + 0.5) / MIDPOINTS - 1)
     few = np.arange(MIDPOINTS) % STRIDE == 0
     mine: list[float] = []

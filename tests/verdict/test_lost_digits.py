@@ -143,6 +143,14 @@ def test_waves_between_neighbouring_numbers_are_met_on_average(backward, agrees)
     assert agrees_on_average(f, "x", at, (0,), np.ones(()), backward, 4e14, 2 * f.roundoff) is agrees
 
 
+def test_where_forward_moves_an_erratic_backward_is_not_excused():
+    at = np.array([1.2e8 + 0.3])
+    f = evaluable(lambda x: (x**2).sum(), at)
+    assert not agrees_on_average(
+        f, "x", at, (0,), np.ones(()), lambda x: 2 * x * (x**2 + (1 - x**2)), 2.4e8, 2 * f.roundoff
+    )
+
+
 def waves(x):
     return (1e8 + np.sin(x * x)).sum()
 
