@@ -10,19 +10,29 @@ import pytest
 
 TESTS = Path(__file__).parent
 NUMBERS = {"autodiff", "diagnosis", "ops", "references", "verdict"}
+"""Rooms of numbers alone, whose answers no Python version changes."""
+QUICK = {"graph", "language", "tracing"}
+"""Rooms that hang on the Python version and take little time."""
 PEER = "pytorch"
-"""A test that compares with it is so named."""
+"""A test that compares with it is so named; it is installed beside one Python alone."""
+PARTS = {
+    "numbers": lambda folder, name: folder in NUMBERS | QUICK,
+    "rest": lambda folder, name: folder not in NUMBERS or PEER in name,
+}
+"""GRADTOOL_PART -> what of the tests is run: CI shares them out over the Pythons. Without it, all are."""
 
 
-def pytest_collection_modifyitems(items):
-    """GRADTOOL_SKIP_NUMBERS=1 leaves out the tests of numbers alone, whose answers no Python version changes, but for those
-    that compare with PyTorch: it is installed beside one Python alone."""
-    if os.environ.get("GRADTOOL_SKIP_NUMBERS"):
-        skip = pytest.mark.skip(reason="GRADTOOL_SKIP_NUMBERS is set: run on another Python")
-        for item in items:
-            folder = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
-            if folder in NUMBERS and PEER not in item.name:
-                item.add_marker(skip)
+def pytest_collection_modifyitems(config, items):
+    """Leave out what is not of this part."""
+    part = os.environ.get("GRADTOOL_PART")
+    if not part:
+        return
+    kept, others = [], []
+    for item in items:
+        inside = item.path.relative_to(TESTS).parts if item.path.is_relative_to(TESTS) else ("",)
+        (kept if PARTS[part](inside[0], item.name) else others).append(item)
+    items[:] = kept
+    config.hook.pytest_deselected(items=others)
 
 
 @pytest.fixture(autouse=True)

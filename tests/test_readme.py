@@ -162,7 +162,7 @@ def copy(tmp_path):
 
     def run(*arguments):
         environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
-        environment.pop("GRADTOOL_SKIP_NUMBERS", None)
+        environment.pop("GRADTOOL_PART", None)
         return subprocess.run(
             [sys.executable, "-m", *arguments], cwd=tmp_path, capture_output=True, text=True, env=environment
         )

@@ -1,6 +1,7 @@
 """The house stands as designed: a room imports only from rooms below it, and slow libraries load where they are used."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,12 @@ def room_of(path: Path) -> str:
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
+@cache
+def nodes_of(path):
+    """Every node of a module's syntax tree."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def imported_modules(node):
     if isinstance(node, ast.ImportFrom) and node.module:
         return [node.module]
@@ -53,8 +60,7 @@ def imported_modules(node):
 def test_a_room_imports_only_from_rooms_below(path):
     room = room_of(path)
     assert room in FLOOR, f"{room} is in no room of the house: put it in FLOORS, in its place"
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
+    for node in nodes_of(path):
         for module in imported_modules(node):
             if not module.startswith("gradtool."):
                 continue
@@ -64,15 +70,14 @@ def test_a_room_imports_only_from_rooms_below(path):
 
 def test_report_knows_results_alone():
     for path in (PACKAGE / "report").glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes_of(path):
             for module in imported_modules(node):
                 assert not module.startswith("gradtool.") or module.split(".")[1] in ("report", "results"), path.name
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_inside_functions_are_slow_libraries(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for function in ast.walk(tree):
+    for function in nodes_of(path):
         if isinstance(function, ast.FunctionDef):
             for node in ast.walk(function):
                 for module in imported_modules(node):
@@ -82,7 +87,7 @@ def test_imports_inside_functions_are_slow_libraries(path):
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_nothing_is_executed_or_unpickled(path):
     """Expressions and values are data. The one thing that is run is the module that a user points ``check`` at."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes_of(path):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and path != RUNS_THE_USERS_MODULE:
             assert node.func.id not in ("eval", "exec", "compile", "__import__"), f"{path.name}:{node.lineno}"
         if isinstance(node, ast.Attribute):
