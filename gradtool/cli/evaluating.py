@@ -17,7 +17,7 @@ from gradtool import report
 from gradtool.cli import options
 from gradtool.cli.console import make_page, progress, telling, writing
 from gradtool.cli.exit_codes import ExitCode, of_evaluation
-from gradtool.cli.files import write_file, write_picture
+from gradtool.cli.files import extras_installed, write_file, write_picture
 from gradtool.cli.options import OutputFile, named_axes, positive_number, size_list
 from gradtool.cli.program import ProgramAtPoint, configured_thresholds, readable, tell_notes
 
@@ -153,6 +153,9 @@ def evaluation_options(function: F) -> F:
 def evaluate(given: ProgramAtPoint, evaluation: Evaluation) -> gradtool.EvaluationResult:
     """Forward, backward and references, with progress on a terminal. Raises ``click.ClickException``."""
     settings = evaluation.settings()
+    if evaluation.plot is not None:
+        with extras_installed():  # Told before any work is done.
+            report.load_picture_library()
     thresholds = configured_thresholds()
     for sweep in evaluation.sweeps:  # An input that is swept needs no value of its own.
         if sweep.name not in given.inputs and sweep.name in given.graph.inputs:

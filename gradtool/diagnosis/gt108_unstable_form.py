@@ -74,11 +74,14 @@ def find(health: Health, thresholds: Mapping[str, float]) -> Iterator[Diagnostic
 
 
 def _holds(health: Health, found: Match, value: Array) -> bool:
-    """Whether the equivalent is one at this point: it is finite where the form is; and where the form alone is NaN,
-    something in it overflowed, or else it is undefined here (the logarithm of a negative determinant)."""
+    """Whether the equivalent is one at this point, and any better: it is finite where the form is; where the form alone is NaN,
+    something in it overflowed, or else it is undefined here (the logarithm of a negative determinant); and of finite numbers
+    it makes some that are, or it mends nothing."""
     ours = health.value(found.root)
     if (np.isfinite(ours) & ~np.isfinite(value)).any():
         return False
+    if value.size and not np.isfinite(value).any():
+        return not all(np.isfinite(health.value(n)).all() for n in found.operands.values())
     overflowed = any(not np.isfinite(health.value(n)).all() for n in found.inner if n != found.root)
     return overflowed or not (np.isnan(ours) & np.isfinite(value)).any()
 

@@ -6,7 +6,8 @@ What it means
     sum of their magnitudes. The message gives the worst entry: what arrived, what is left, and how many digits that costs.
     It is information where other entries of the same gradient are far larger than what is left, and a warning where the
     whole gradient is such a rest. A sum of exactly 0 is no finding: contributions that cancel by design (x - x) leave
-    nothing to be misread.
+    nothing to be misread. Nor is a rest of a few roundings at a node inside of the program, such as the largest score that is
+    taken off before exp and added again after log: what it sends on is lost beside what comes by other ways.
 
 Why it matters
     What is left has as many digits less as the ratio says; where it is near roundoff the gradient is noise, of any sign.
@@ -32,6 +33,8 @@ from gradtool.diagnosis.flatness import listed
 from gradtool.diagnosis.health import Array, Health
 from gradtool.results import Diagnostic
 
+ROUNDINGS = 16
+"""A rest of so many units of roundoff of what arrived may be nothing but rounding."""
 THRESHOLDS: Mapping[str, float] = {"ratio": 1e-8}
 
 
@@ -71,6 +74,8 @@ def _cancelled(health: Health, i: int, arrived: Array, ratio: float) -> Diagnost
         return None
     size = np.abs(left)
     where = (size > 0) & (size <= ratio * arrived) & np.isfinite(arrived)
+    if health.plan.operations[i] is not None:
+        where &= size > ROUNDINGS * np.finfo(health.plan.dtype).eps / 2 * arrived
     if not where.any():
         return None
     shares = np.where(where, size / arrived, np.inf)

@@ -95,6 +95,11 @@ def picture_format(path: PurePath) -> str | None:
     return suffix if suffix in ("png", "svg") else None
 
 
+def load_picture_library() -> None:
+    """Load what ``render_picture`` needs. Raises ``MissingExtraError`` where matplotlib is not installed."""
+    import_module("gradtool.report.chart_image").load()
+
+
 def render_picture(charts: Sequence[Any], stream: BinaryIO, format_name: str) -> None:
     """Write charts as a picture. Raises ``MissingExtraError`` where matplotlib is not installed."""
     import_module("gradtool.report.chart_image").write_charts(charts, stream, format_name)

@@ -16,10 +16,15 @@ DOTS = 150
 """A PNG's dots an inch."""
 
 
+def load() -> tuple[Any, Any]:
+    """matplotlib and its figures. Raises ``MissingExtraError`` where it is not installed."""
+    purpose = "a picture of a chart"
+    return extra("matplotlib", "plot", purpose), extra("matplotlib.figure", "plot", purpose)
+
+
 def write_charts(charts: Sequence[Chart | Bars], stream: BinaryIO, format_name: str) -> None:
     """Write the charts, one under the other. Raises ``MissingExtraError`` where matplotlib is not installed."""
-    figures = extra("matplotlib.figure", "plot", "a picture of a chart")
-    matplotlib = extra("matplotlib", "plot", "a picture of a chart")
+    matplotlib, figures = load()
     # Without a date and with ids of its own making always the same: the same charts give the same bytes.
     with matplotlib.rc_context({"svg.hashsalt": "gradtool", "svg.fonttype": "none"}):
         figure = figures.Figure(figsize=(WIDTH, HEIGHT * len(charts)), layout="constrained")

@@ -1,5 +1,7 @@
 """What eval and trace have in common, beyond what their own tests show."""
 
+import sys
+
 import pytest
 from click.testing import CliRunner
 
@@ -51,3 +53,11 @@ def test_what_a_format_has_no_place_for_is_told(options):
     found = run("eval", "x*2", "x=1", *options, "--format", "concise")
     assert "--format concise has no place for charts and steps" in found.stderr
     assert found.stdout == "x 1 2 OK\n"
+
+
+def test_a_missing_library_is_told_before_any_work_is_done(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    found = run("eval", "x*2", "x=1", "--plot", str(tmp_path / "x.png"))
+    assert found.exit_code == 2
+    assert found.stdout == ""
+    assert "gradtool[plot]" in found.stderr

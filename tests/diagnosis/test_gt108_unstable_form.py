@@ -90,3 +90,9 @@ def test_what_occurs_often_is_said_once_where_it_is_worst(findings):
 def test_the_threshold_can_be_moved(findings):
     (found,) = findings("GT108", "log(1 + x)", thresholds={"GT108": {"digits": 12}}, x=1e-10)
     assert found.severity == "info"
+
+
+def test_an_equivalent_that_is_not_finite_either_mends_nothing(findings):
+    messages = [found.message for found in findings("GT108", "log(1 - cos(x))", x=1e-9)]
+    assert not any("log1p" in message for message in messages)
+    assert any("2*sin(" in message for message in messages)

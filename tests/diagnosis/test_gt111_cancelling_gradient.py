@@ -53,3 +53,11 @@ def test_single_precision_has_half_of_fewer_digits():
 def test_the_threshold_can_be_moved(findings):
     inputs = {"x": 1.0, "y": 2 + 1e-6}
     assert findings("GT111", "x^2 - x*y", thresholds={"GT111": {"ratio": 1e-5}}, **inputs)
+
+
+def test_a_rest_of_roundings_inside_of_a_program_is_none(findings):
+    program = "m = max(z, axis=1, keepdims=true); sum(m[:,0] + log(sum(exp(z - m), axis=1)))"
+    scores = np.random.default_rng(0).normal(size=(40, 7))
+    assert findings("GT111", program, z=scores) == []
+    (found,) = findings("GT111", "0.1*x + 0.2*x - 0.3*x", x=1.0)  # At an input an optimizer would follow it.
+    assert "costs 16 of 16 digits" in found.message
