@@ -31,7 +31,8 @@ THRESHOLDS: Mapping[str, float] = {"ratio": 1e-4, "steps": 4}
 
 def find(health: Health, thresholds: Mapping[str, float]) -> Iterator[Diagnostic]:
     """At most one finding: from the layer with the largest norm down to the smallest behind it."""
-    layers = [(i, norm) for i, norm in health.layers if np.isfinite(norm)]
+    # Where it underflows to 0, the last layers above that tell of the fall; a 0 of other origin is GT105's or GT109's.
+    layers = [(i, norm) for i, norm in health.layers if np.isfinite(norm) and norm > 0]
     if len(layers) < 2:
         return
     top = max(range(len(layers)), key=lambda k: layers[k][1])
@@ -39,7 +40,7 @@ def find(health: Health, thresholds: Mapping[str, float]) -> Iterator[Diagnostic
     bottom = min(range(len(below)), key=lambda k: (below[k][1], -k))
     norms = [norm for _, norm in below[: bottom + 1]]
     shrinking = sum(after < before for before, after in pairwise(norms))
-    if norms[-1] > 0 and norms[-1] < thresholds["ratio"] * norms[0] and shrinking >= thresholds["steps"]:
+    if norms[-1] < thresholds["ratio"] * norms[0] and shrinking >= thresholds["steps"]:
         first, last = below[0][0], below[bottom][0]
         yield Diagnostic(
             "GT103",

@@ -31,3 +31,13 @@ def test_the_threshold_can_be_moved(findings):
 
 def test_a_dead_path_is_not_a_vanishing_one(findings):
     assert findings("GT103", "\n".join(["h = relu(h - 1)"] * 10), h=1.0) == []
+
+
+def test_a_gradient_that_underflows_to_zero_has_vanished(findings):
+    program = "h = sigmoid(w*x); " + "h = sigmoid(w*h); " * 300 + "h*1"
+    (found,) = findings("GT103", program, x=0.5, w=0.1)
+    assert "the gradient vanishes" in found.message
+
+
+def test_a_zero_beside_a_healthy_gradient_is_none(findings):
+    assert findings("GT103", "a = exp(x); b = relu(-a); c = a*2; d = c + b; d*3", x=0.1) == []
