@@ -15,6 +15,7 @@ import importlib.util
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,14 @@ def by_hand(p: dict[str, Array]) -> dict[str, Array]:
     }  # fmt: skip
 
 
+GRAPH = gradtool.parse(PROGRAM)
+
+
+def by_gradtool(p: dict[str, Array]) -> dict[str, Array]:
+    """The same by gradtool."""
+    return gradtool.value_and_gradient(GRAPH, p, wrt=[name for name in p if name[0] in "Wb"])[1]
+
+
 def in_torch(p: dict[str, Array]) -> Callable[[], dict[str, Array]]:
     """The same in PyTorch, on one thread."""
     torch: Any = importlib.import_module("torch")
@@ -92,16 +101,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0, help="how long each size is measured")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
-    graph = gradtool.parse(PROGRAM)
     rows = []
     for size in map(int, options.sizes.split(",")):
         inputs = made(size)
-        parameters = [name for name in inputs if name[0] in "Wb"]
-
-        def by_gradtool(inputs: dict[str, Array] = inputs, wrt: list[str] = parameters) -> dict[str, Array]:
-            return gradtool.value_and_gradient(graph, inputs, wrt=wrt)[1]
-
-        runs: dict[str, Callable[[], Any]] = {"numpy": lambda p=inputs: by_hand(p), "gradtool": by_gradtool}
+        runs: dict[str, Callable[[], Any]] = {
+            "numpy": partial(by_hand, inputs),
+            "gradtool": partial(by_gradtool, inputs),
+        }
         if importlib.util.find_spec("torch") is not None:
             runs["torch"] = in_torch(inputs)
         right = by_hand(inputs)
