@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from gradtool.results import Verdict as Verdict
     from gradtool.targets.loaded_target import LoadedTarget as LoadedTarget
     from gradtool.targets.loaded_target import load_target as load_target
+    from gradtool.traced_function import ArgumentsError as ArgumentsError
     from gradtool.traced_function import trace as trace
     from gradtool.tracing import FunctionRaised as FunctionRaised
     from gradtool.tracing import Untraceable as Untraceable
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ArgumentsError": "gradtool.traced_function",
     "CheckReport": "gradtool.results",
     "EvaluationResult": "gradtool.results",
     "GradientError": "gradtool.checking",
@@ -112,6 +114,7 @@ _HOMES = {
 
 __all__ = [
     "HEALTH_RULES",
+    "ArgumentsError",
     "CheckReport",
     "EvaluationResult",
     "FunctionRaised",

@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradtool.autodiff import backward, forward, make_plan
+from gradtool.diagnosis.health import norm
 from gradtool.evaluation import InputError, evaluate
 from gradtool.graph import Graph
 from gradtool.language import parse
 from gradtool.ops import REGISTRY
+from gradtool.ops.elementwise import ANYWHERE
 from gradtool.references import GraphFunction
 from gradtool.references.tableau import Series, doubt, extrapolate
 from gradtool.results import Bars, Chart, Curve, EvaluationResult, Mark
@@ -28,8 +30,6 @@ POINTS = 201
 STEPS_A_DECADE = 4
 LARGEST_STEP, SMALLEST_STEP = 1.0, 1e-15
 RANGE = (-4.0, 4.0)
-ANYWHERE = (-3.0, 3.0)
-"""The domain of an operation that declares none."""
 
 
 def sweep(
@@ -133,7 +133,7 @@ def gradient_norms(result: EvaluationResult) -> Bars:
     named = [node for node in reached if node.name is not None]
     chosen = named if len(named) >= 3 else reached
     labels = tuple(node.name or f"n{node.id}" for node in chosen)
-    return Bars("gradient norm by node, from the output down", labels, tuple(_norm(node.upstream) for node in chosen))
+    return Bars("gradient norm by node, from the output down", labels, tuple(norm(node.upstream) for node in chosen))
 
 
 def operation_chart(name: str) -> Chart | None:
@@ -161,11 +161,3 @@ def _plain(value: Any) -> Any:
     value = getattr(value, "value", value)
     array = np.asarray(value, dtype=np.float64)
     return float(array) if array.ndim == 0 else array
-
-
-def _norm(value: Any) -> float:
-    array = np.abs(np.asarray(value, dtype=np.float64)).ravel()
-    size = float(np.max(array, initial=0.0))
-    if size == 0 or not isfinite(size):
-        return size
-    return size * float(np.sqrt(np.sum((array / size) ** 2)))

@@ -15,6 +15,10 @@ from gradtool.tracing import Untraceable
 from gradtool.tracing import trace as run_traced
 
 
+class ArgumentsError(TypeError):
+    """The inputs are not the function's parameters. The message says which."""
+
+
 def trace(
     function: Callable[..., Any],
     inputs: Mapping[str, Any],
@@ -31,8 +35,8 @@ def trace(
     says in which file and line each of them stands. ``title`` is what results are headed with; left out, it is the call.
 
     The function is run several times, on copies of the inputs. Raises ``Untraceable`` where it does something that is no
-    operation of gradtool, with the place; ``FunctionRaised``, which is one, where the function raises as it is; ``TypeError``
-    where the inputs are not its parameters.
+    operation of gradtool, with the place; ``FunctionRaised``, which is one, where the function raises as it is; and
+    ``ArgumentsError``, a ``TypeError``, where the inputs are not its parameters.
     """
     given = {name: _argument(value) for name, value in inputs.items()}
     by_keyword = _binds(function, given)
@@ -94,20 +98,28 @@ def _argument(value: Any) -> Any:
 
 
 def _binds(function: Callable[..., Any], given: Mapping[str, Any]) -> bool:
-    """Whether the inputs can be passed by their names; False where they are passed in their order. Raises ``TypeError``."""
+    """Whether the inputs can be passed by their names; False where they are passed in their order.
+
+    Raises ``ArgumentsError``."""
     try:
         signature = inspect.signature(function)
     except ValueError:  # A function of C.
         return False
+    kinds = {p.kind for p in signature.parameters.values()}
     try:
         signature.bind(**given)
     except TypeError as error:
-        kinds = {p.kind for p in signature.parameters.values()}
-        if kinds & {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL}:
+        refused = error
+    else:
+        return True
+    if kinds & {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL}:
+        try:
             signature.bind(*given.values())
+        except TypeError as error:
+            refused = error
+        else:
             return False
-        raise TypeError(f"{getattr(function, '__qualname__', 'the function')}: {error}") from None
-    return True
+    raise ArgumentsError(f"{getattr(function, '__qualname__', 'the function')}: {refused}")
 
 
 def _is_whole(function: Callable[..., Any], name: str) -> bool:

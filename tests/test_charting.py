@@ -86,8 +86,11 @@ def test_an_entry_by_its_index():
         step_errors(gradtool.parse("sum(x)"), {"x": x}, "x", (5,))
 
 
-def test_an_input_that_is_not_differentiated_has_no_error():
-    with pytest.raises(gradtool.InputError):
+def test_labels_and_unknown_names_have_no_error():
+    labelled = {"z": np.eye(2), "y": np.array([0, 1])}
+    with pytest.raises(gradtool.InputError, match="y is not differentiated"):
+        step_errors(gradtool.parse("cross_entropy(z, y)"), labelled, "y")
+    with pytest.raises(gradtool.InputError, match="with respect to 'y'"):
         step_errors(gradtool.parse("x"), {"x": 1.0}, "y")
 
 

@@ -123,8 +123,16 @@ def test_positional_only_and_variadic_parameters():
 
 
 def test_inputs_that_are_no_parameters():
-    with pytest.raises(TypeError, match="net: got an unexpected keyword argument 'v'"):
+    with pytest.raises(gradtool.ArgumentsError, match="net: got an unexpected keyword argument 'v'"):
         gradtool.trace(net, {"x": X, "w": X, "v": X})
+
+
+def test_too_many_inputs_in_their_order():
+    def function(x, /):
+        return x
+
+    with pytest.raises(gradtool.ArgumentsError, match="too many positional arguments"):
+        gradtool.trace(function, {"a": 1.0, "b": 2.0})
 
 
 def test_what_raises_says_where():

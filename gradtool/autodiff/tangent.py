@@ -47,7 +47,7 @@ class TangentArray:
 
     __slots__ = ("tangent", "value")
     __array_priority__: ClassVar[float] = 1000.0
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # As an array's.
 
     def __init__(self, value: Any, tangent: Any) -> None:
         self.value: Array = np.asarray(value)
@@ -450,7 +450,8 @@ def _copyto(array: Any, given: Any, **kwargs: Any) -> None:
 def _padded(x: Any, width: Any, mode: str = "constant", **kwargs: Any) -> TangentArray:
     value, tangent = parts(x)
     still = {**kwargs, "constant_values": 0} if "constant_values" in kwargs else kwargs
-    return TangentArray(np.pad(value, width, mode=mode, **kwargs), np.pad(tangent, width, mode=mode, **still))  # type: ignore[call-overload]
+    pad: Any = np.pad  # Its stubs know no keywords that are handed on.
+    return TangentArray(pad(value, width, mode=mode, **kwargs), pad(tangent, width, mode=mode, **still))
 
 
 def _binned(places: Any, weights: Any = None, minlength: int = 0) -> Any:

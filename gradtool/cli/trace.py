@@ -93,7 +93,7 @@ def trace_command(
             graph = gradtool.trace(
                 function.call, inputs, output=output, title=f"{function.display}({', '.join(inputs)})"
             )
-    except (loading.TargetError, TypeError) as error:
+    except (loading.TargetError, gradtool.ArgumentsError) as error:
         raise UserError(str(error)) from None
     except loading.LoadError as error:
         raise UserCodeFailed(f"{error.message}\n{error.traceback_of_the_user}".rstrip()) from None

@@ -49,16 +49,9 @@ class Health:
         return None if found is None else np.asarray(found)
 
     def norm(self, i: int) -> float:
-        """The Euclidean norm of the upstream of node ``i``, 0 where none reaches it; scaled, so that it does not overflow."""
+        """The Euclidean norm of the upstream of node ``i``, 0 where none reaches it."""
         found = self.gradients.adjoints[i]
-        if found is None:
-            return 0.0
-        if isinstance(found, float):
-            return abs(found)
-        size = float(np.max(np.abs(found), initial=0.0))
-        if size == 0 or not np.isfinite(size):
-            return size
-        return size * float(np.sqrt(np.sum((found.astype(np.float64) / size) ** 2)))
+        return 0.0 if found is None else norm(found)
 
     def at_precision(self, ratio: float) -> float:
         """A threshold given for double precision, brought to that of the run: the same share of its digits, so that half of
@@ -116,6 +109,16 @@ class Health:
         name, place = self.plan.graph.names.get(i), self.plan.graph.places.get(i)
         where = "" if place is None else f" ({place[0]}:{place[1]})"
         return (f"n{i}, {name} = {text}" if name else f"n{i} = {text}") + where
+
+
+def norm(value: float | Array) -> float:
+    """The Euclidean norm, scaled so that it does not overflow; that of nothing is 0."""
+    if isinstance(value, float):
+        return abs(value)
+    size = float(np.max(np.abs(value), initial=0.0))
+    if size == 0 or not np.isfinite(size):
+        return size
+    return size * float(np.sqrt(np.sum((value.astype(np.float64) / size) ** 2)))
 
 
 def digits_lost(value: NDArray[np.float64], exact: NDArray[np.float64], roundoff: float) -> float:
